@@ -1,0 +1,115 @@
+//! The way to an account: its key, its client, its provider, and why there may be none.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::problem::Problem;
+use super::{list, voximplant, whatconverts};
+use crate::config::{Account, MountOptions};
+use crate::http::{Client, Credentials, HostPolicy, Settings};
+use crate::source::{Provider, RangeSource, Scope};
+use crate::types::{Cause, Failure};
+
+/// An account that was seen to answer.
+pub(super) struct Connection {
+    /// Its files' bytes.
+    pub(super) media: Arc<dyn RangeSource>,
+    /// Its calls.
+    pub(super) contents: Contents,
+    /// The name that the mount table shows.
+    pub(super) source: String,
+    /// What the user should know.
+    pub(super) warnings: Vec<String>,
+}
+
+/// One listing of calls, or one for each profile of an agency.
+pub(super) enum Contents {
+    One(Arc<dyn Provider>),
+    Scopes(Vec<Scope>),
+}
+
+/// Connects to an account, and sees that it answers.
+pub(super) async fn connect(
+    account: &Account,
+    options: &MountOptions,
+) -> Result<Connection, Problem> {
+    match account {
+        Account::Voximplant { key, child_account } => {
+            voximplant::connect(key, child_account.as_deref(), options).await
+        }
+        Account::List { from, auth } => list::connect(from, auth, options),
+        Account::WhatConverts { key_file, media } => {
+            whatconverts::connect(key_file.as_deref(), *media, options).await
+        }
+    }
+}
+
+/// Why an API is not even asked.
+pub(super) fn untrusted(base: &Url) -> Problem {
+    let host = base.host_str().unwrap_or_default();
+    let (why, fix) = if base.scheme() == "http" {
+        ("plain http", "give an https address; plain http is for this machine alone (127.0.0.1)")
+    } else {
+        ("a user name in the address", "give the address without it")
+    };
+    let message = format!("--api-url: no credentials go to {host} with {why}");
+    Problem { message, hint: None }.hint(fix)
+}
+
+/// The words of a vendor for an account that cannot be mounted.
+pub(super) struct Words {
+    /// The vendor's name.
+    pub(super) vendor: &'static str,
+    /// What to do where its key is refused.
+    pub(super) refused: &'static str,
+}
+
+/// Why an account that was asked once, with `key`, cannot be mounted.
+pub(super) fn refused(words: &Words, key: &str, base: &Url, failure: Failure) -> Problem {
+    let host = base.host_str().unwrap_or_default();
+    let untrusted = failure.to_string().contains("certificate");
+    match failure.cause {
+        Cause::Denied => Problem::new(key, failure).hint(words.refused),
+        Cause::Unreachable if untrusted => {
+            Problem::new(&format!("the API at {host} cannot be trusted"), failure)
+                .hint("trust the authority that signed its certificate with --ca-cert FILE")
+        }
+        Cause::Unreachable | Cause::TimedOut => {
+            Problem::new(&format!("the API at {host} does not answer"), failure)
+                .hint("check the network, or give another address with --api-url")
+        }
+        Cause::BadAnswer => Problem::new(&format!("the API at {host}"), failure).hint(format!(
+            "check that this is the address of {}'s API (--api-url gives another)",
+            words.vendor
+        )),
+        _ => Problem::new(&format!("the API at {host}"), failure),
+    }
+}
+
+/// A client that keeps to what the options say.
+pub(super) fn client(
+    mut policy: HostPolicy,
+    credentials: Option<Credentials>,
+    options: &MountOptions,
+) -> Result<Client, Problem> {
+    for host in &options.trusted_hosts {
+        policy = policy.trust(host.clone());
+    }
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| Problem::file(path, error));
+    let ca_certs = options.ca_certs.iter().map(read).collect::<Result<_, _>>()?;
+    Client::new(Settings {
+        connections: options.connections.into(),
+        timeout: options.timeout,
+        policy,
+        credentials,
+        ca_certs,
+        user_agent: concat!("reelfs/", env!("CARGO_PKG_VERSION")).to_owned(),
+    })
+    .map_err(|error| {
+        let files: Vec<_> =
+            options.ca_certs.iter().map(|path| path.display().to_string()).collect();
+        if files.is_empty() { Problem::of(&error) } else { Problem::new(&files.join(", "), error) }
+    })
+}

@@ -1,0 +1,206 @@
+//! `reelfs get`: downloads links, several at once, with progress on a terminal.
+//!
+//! A file appears under its name when it is whole. Until then it is `.NAME.part`, which is resumed
+//! when the server proves that it still has the same version, and begun anew otherwise.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::fs;
+use tokio::io::AsyncWriteExt as _;
+
+use super::list::{Opener, opener};
+use super::problem::Problem;
+use super::{log, terminal};
+use crate::config::{Auth, Get};
+use crate::http::HttpSource;
+use crate::provider::list::name_of;
+use crate::provider::whatconverts::download_link;
+use crate::source::{RangeRequest, RangeSource, Urgency};
+use crate::tree::{file_name, numbered};
+use crate::types::{Cause, Failure, Link};
+use part::Part;
+
+mod part;
+
+/// Downloads at once.
+const AT_ONCE: usize = 4;
+/// More bytes than any object has: asks for everything, in a number that every server can read.
+const EVERYTHING: u64 = 1 << 40;
+
+/// Downloads all links; 1 where any failed.
+pub(super) fn run(get: &Get, verbose: u8) -> Result<ExitCode, Problem> {
+    log::to_stderr(verbose);
+    super::runtime()?.block_on(async {
+        let Opener { client, warning, .. } = opener(&get.auth, &get.options)?;
+        if let Some(warning) = warning {
+            terminal::warn(warning);
+        }
+        let source = Arc::new(HttpSource::new(client));
+        let bars = MultiProgress::new();
+        let downloads = plan(get)?.into_iter().map(|(link, to)| {
+            let (source, bars) = (Arc::clone(&source), bars.clone());
+            async move {
+                let bar = bars.add(bar(&to));
+                let outcome = fetch(&*source, &link, &to, &bar).await;
+                bar.finish_and_clear();
+                outcome
+            }
+        });
+        let mut code = ExitCode::SUCCESS;
+        let mut outcomes = stream::iter(downloads).buffer_unordered(AT_ONCE);
+        while let Some(outcome) = outcomes.next().await {
+            if let Err(problem) = outcome {
+                bars.suspend(|| terminal::error(&problem));
+                code = ExitCode::FAILURE;
+            }
+        }
+        Ok(code)
+    })
+}
+
+/// Each link with the file that it goes to. Links that would meet in one file get numbers.
+fn plan(get: &Get) -> Result<Vec<(Link, PathBuf)>, Problem> {
+    let is_directory = get.links.len() > 1
+        || get
+            .output
+            .as_ref()
+            .is_none_or(|to| to.is_dir() || to.as_os_str().as_encoded_bytes().ends_with(b"/"));
+    let directory = get.output.clone().unwrap_or_else(|| PathBuf::from("."));
+    if is_directory && !directory.is_dir() {
+        let message = format!("{}: is no directory", directory.display());
+        return Err(Problem { message, hint: Some("several links need one that exists".into()) });
+    }
+    let mut taken = HashSet::new();
+    let links = get.links.iter().zip(1..);
+    links
+        .map(|(text, number)| {
+            // A link is a secret and is not quoted.
+            let no_link = || Problem { message: format!("link {number} is none"), hint: None };
+            let link = match get.auth {
+                Auth::WhatConvertsToken(_) | Auth::WhatConvertsBasic(_) => download_link(text),
+                Auth::None | Auth::Voximplant(_) => Link::parse(text),
+            };
+            let link = link.ok_or_else(no_link)?;
+            if !is_directory {
+                return Ok((link, directory.clone()));
+            }
+            let plain = file_name(&name_of(&link));
+            let mut name = plain.clone();
+            for n in 2.. {
+                if taken.insert(name.clone()) {
+                    break;
+                }
+                name = numbered(&plain, n);
+            }
+            Ok((link, directory.join(name)))
+        })
+        .collect()
+}
+
+/// A bar that shows on a terminal only.
+fn bar(to: &Path) -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "{msg:30!} {bar:30} {bytes:>10}/{total_bytes:10} {binary_bytes_per_sec:>12} {eta:>5}",
+    );
+    let bar = ProgressBar::no_length();
+    bar.set_message(to.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}
+
+async fn fetch(
+    source: &dyn RangeSource,
+    link: &Link,
+    to: &Path,
+    bar: &ProgressBar,
+) -> Result<(), Problem> {
+    let mut part = Part::open(to, link).await.map_err(|error| Problem::file(to, error))?;
+    let mut outcome = transfer(source, link, &mut part, bar).await;
+    if let Err(Failed::Server(failure)) = &outcome
+        && failure.cause == Cause::Changed
+        && part.is_resumed()
+    {
+        part.restart().await.map_err(|error| Problem::file(to, error))?;
+        outcome = transfer(source, link, &mut part, bar).await;
+    }
+    match outcome {
+        Ok(()) => part.finish(to).await.map_err(|error| Problem::file(to, error)),
+        Err(Failed::Disk(error)) => Err(Problem::file(to, error)),
+        Err(Failed::Server(failure)) => {
+            part.discard_if_empty().await;
+            Err(Problem::file(to, failure))
+        }
+    }
+}
+
+/// Why a transfer ended early.
+enum Failed {
+    Disk(std::io::Error),
+    Server(Failure),
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self::Server(failure)
+    }
+}
+
+async fn transfer(
+    source: &dyn RangeSource,
+    link: &Link,
+    part: &mut Part,
+    bar: &ProgressBar,
+) -> Result<(), Failed> {
+    loop {
+        if part.is_whole() {
+            return Ok(());
+        }
+        let request = RangeRequest {
+            link: link.clone(),
+            offset: part.len(),
+            len: EVERYTHING,
+            version: part.version(),
+            urgency: Urgency::now(),
+        };
+        let mut answer = source.open(request).await?;
+        if answer.offset != part.len() {
+            // A server without ranges sends everything again.
+            part.restart().await?;
+        }
+        let before = part.len();
+        part.learn(answer.total, &answer.validator).await?;
+        if let Some(total) = answer.total {
+            bar.set_length(total);
+        }
+        bar.set_position(before);
+        while let Some(bytes) = answer.body.next().await {
+            let bytes = bytes?;
+            part.file().write_all(&bytes).await?;
+            part.grow(bytes.len() as u64);
+            bar.inc(bytes.len() as u64);
+        }
+        part.file().flush().await?;
+        if answer.total.is_none() {
+            return Ok(());
+        }
+        if part.len() == before && !part.is_whole() {
+            let stuck = Failure::new(Cause::BadAnswer, "the server sends no more of it");
+            return Err(stuck.into());
+        }
+    }
+}
+
+/// Removes a file that may not be there.
+async fn remove(path: &Path) {
+    let _ = fs::remove_file(path).await;
+}

@@ -1,0 +1,101 @@
+//! Connects to whatever keeps the files of a list.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::connect::{Connection, Contents, client};
+use super::problem::Problem;
+use super::{voximplant, whatconverts};
+use crate::config::{Auth, MountOptions};
+use crate::http::{Client, HostPolicy, HttpSource};
+use crate::provider::list::{Links, List, ListError};
+use crate::provider::whatconverts::Refusals;
+use crate::provider::{voximplant as vendor, whatconverts as other_vendor};
+
+/// Reads the list and opens the way to its links.
+pub(super) fn connect(
+    from: &Path,
+    auth: &Auth,
+    options: &MountOptions,
+) -> Result<Connection, Problem> {
+    let links = match auth {
+        Auth::WhatConvertsToken(_) | Auth::WhatConvertsBasic(_) => Links::WhatConverts,
+        Auth::None | Auth::Voximplant(_) => Links::Any,
+    };
+    let list = List::open(from, links).map_err(|error| {
+        let is_empty = matches!(error, ListError::NoLink { .. });
+        let message = format!("{}: {error}", from.display());
+        let hint = "the link stands in a column called Recording, URL or Link, or alone on a line";
+        Problem { message, hint: is_empty.then(|| hint.to_owned()) }
+    })?;
+    let mut warnings = Vec::new();
+    if let Some(complaint) = list.complaint() {
+        warnings.push(format!("{} has {complaint}", from.display()));
+    }
+    let Opener { client, policy, warning } = opener(auth, options)?;
+    warnings.extend(warning.map(str::to_owned));
+    if !matches!(auth, Auth::None) {
+        warnings.extend(strangers(&list.urls(), &policy));
+    }
+    let name = from.file_name().unwrap_or_default().to_string_lossy();
+    let source = HttpSource::new(client);
+    Ok(Connection {
+        media: match links {
+            Links::WhatConverts => Arc::new(Refusals::new(source)),
+            Links::Any => Arc::new(source),
+        },
+        contents: Contents::One(Arc::new(list)),
+        source: format!("list:{name}"),
+        warnings,
+    })
+}
+
+/// The way to links.
+pub(super) struct Opener {
+    pub(super) client: Client,
+    /// Who gets credentials.
+    pub(super) policy: HostPolicy,
+    pub(super) warning: Option<&'static str>,
+}
+
+/// A client with the credentials that `auth` names.
+pub(super) fn opener(auth: &Auth, options: &MountOptions) -> Result<Opener, Problem> {
+    let (hosts, credentials, warning): (&[&str], _, _) = match auth {
+        Auth::None => (&[], None, None),
+        Auth::Voximplant(key) => {
+            let key = voximplant::key(key, None, options)?;
+            (&vendor::HOSTS, Some(key.credentials), key.warning)
+        }
+        Auth::WhatConvertsToken(file) => {
+            let key = whatconverts::key(file.as_deref())?;
+            (&other_vendor::HOSTS, Some(key.for_links()), None)
+        }
+        Auth::WhatConvertsBasic(file) => {
+            let key = whatconverts::key(file.as_deref())?;
+            (&other_vendor::HOSTS, Some(key.basic()), None)
+        }
+    };
+    let mut policy = HostPolicy::new(hosts);
+    if let Some(url) = &options.api_url {
+        policy = policy.trust_origin(url);
+    }
+    for host in &options.trusted_hosts {
+        policy = policy.trust(host.clone());
+    }
+    let client = client(policy.clone(), credentials, options)?;
+    Ok(Opener { client, policy, warning })
+}
+
+/// Says that some links get no credentials.
+fn strangers(urls: &[Url], policy: &HostPolicy) -> Option<String> {
+    let mut strange = urls.iter().filter(|url| !policy.allows(url));
+    let first = strange.next()?.host_str().unwrap_or_default().to_owned();
+    let count = 1 + strange.count();
+    Some(format!(
+        "{count} of {} links do not lead to the vendor's hosts over https (the first to {first}): \
+         no credentials are sent there",
+        urls.len()
+    ))
+}

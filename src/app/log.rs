@@ -1,0 +1,76 @@
+//! Where log lines go: to standard error, or for a mount in the background to a file.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::{Filter, Layer as _, SubscriberExt as _};
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::problem::Problem;
+use super::terminal;
+
+/// Variable that sets the level instead of `-v`, in the syntax of `tracing`'s `EnvFilter`.
+const VARIABLE: &str = "REELFS_LOG";
+/// A log file larger than this is set aside when a mount starts.
+const LARGE_FILE: u64 = 8 * 1024 * 1024;
+
+/// Logs to standard error from here on.
+pub(super) fn to_stderr(verbose: u8) {
+    let lines = layer().with_writer(std::io::stderr).with_target(false);
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter(verbose))).try_init();
+}
+
+/// Logs to a file from here on: `path`, or the default one. It is readable by its owner alone.
+/// Where the default one cannot be had, as for a user without a home, there is a warning instead.
+pub(super) fn to_file(path: Option<&Path>, verbose: u8) -> Result<(), Problem> {
+    let Some(at) = path.map(Path::to_owned).or_else(default_path) else { return Ok(()) };
+    let file = match open(&at).map_err(|error| Problem::file(&at, error)) {
+        Ok(file) => file,
+        Err(problem) if path.is_some() => return Err(problem),
+        Err(problem) => {
+            terminal::warn(&format!("no log is kept: {}", problem.message));
+            return Ok(());
+        }
+    };
+    let lines = layer().with_writer(Mutex::new(file)).with_target(false).with_ansi(false);
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter(verbose))).try_init();
+    Ok(())
+}
+
+/// The lines that are wanted, of those that are our own: a library's could hold whole addresses.
+fn filter(verbose: u8) -> impl Filter<Registry> {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let wanted = std::env::var(VARIABLE).ok().and_then(|wanted| {
+        EnvFilter::try_new(wanted)
+            .inspect_err(|error| terminal::warn(&format!("{VARIABLE} is not used: {error}")))
+            .ok()
+    });
+    let ours = filter_fn(|line| line.target().split("::").next() == Some("reelfs"));
+    wanted.unwrap_or_else(|| EnvFilter::new(level)).and(ours)
+}
+
+fn default_path() -> Option<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state"));
+    Some(state.or_else(home)?.join("reelfs/reelfs.log"))
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    if let Some(directory) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    if fs::metadata(path).is_ok_and(|metadata| metadata.len() > LARGE_FILE) {
+        fs::rename(path, path.with_extension("log.old"))?;
+    }
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}

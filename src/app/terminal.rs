@@ -1,0 +1,31 @@
+//! Lines for the person at the terminal. A terminal that has gone away is no error.
+
+use std::io::Write as _;
+
+use super::problem::Problem;
+
+/// Prints a line of a command's own output.
+pub(super) fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Prints a warning.
+pub(super) fn warn(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "warning: {}", one_line(text));
+}
+
+/// Prints why a command failed, and what to do.
+pub(super) fn error(problem: &Problem) {
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "error: {}", one_line(&problem.message));
+    if let Some(hint) = &problem.hint {
+        let _ = writeln!(err, "hint: {}", one_line(hint));
+    }
+}
+
+/// A message as one line that the terminal only shows: the names of files in it may hold anything.
+fn one_line(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(plain).collect()
+}

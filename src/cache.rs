@@ -1,0 +1,75 @@
+//! Blocks of objects: kept in memory by recency, fetched once however many wait.
+//!
+//! A [`Blob`] is one version of one object. Whoever wants bytes asks the blob for blocks; a block
+//! that is neither in memory nor under way is fetched, contiguous blocks with one request, and each
+//! block reaches its waiters as it arrives. A block that nobody waits for any more is not fetched
+//! on.
+//!
+//! The cache does not know who reads or who serves. It never guesses: a block is stored when every
+//! byte of it has come, and a blob whose object has changed serves nothing more.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
+
+use crate::source::{RangeSource, Version};
+use crate::types::{Link, ObjectId, lock};
+
+pub use blob::{Blob, BlockIndex, Interest, When};
+use memory::Memory;
+
+mod blob;
+mod flight;
+mod memory;
+mod slot;
+
+/// Size of a block in bytes; the last block of an object may be shorter.
+///
+/// A random read of 4 KiB far away must cost little more than its round trip: at 20 MB/s a block of
+/// this size takes 6.5 ms beside a delay of 50 ms.
+pub const BLOCK_SIZE: u64 = 128 * 1024;
+
+/// Blocks of all objects of a mount.
+pub struct Cache {
+    source: Arc<dyn RangeSource>,
+    memory: Arc<Memory>,
+    blobs: Mutex<HashMap<ObjectId, Weak<Blob>>>,
+}
+
+impl Cache {
+    /// A cache that fills itself from `source` and holds at most `budget` bytes of blocks.
+    pub fn new(source: Arc<dyn RangeSource>, budget: u64) -> Self {
+        Self { source, memory: Arc::new(Memory::new(budget)), blobs: Mutex::default() }
+    }
+
+    /// The blob of an object: the one that others use now, or a new one.
+    ///
+    /// `known` is the version that was learned earlier, if any; the first answer is held against
+    /// it. A blob that went stale is replaced.
+    pub fn blob(&self, id: &ObjectId, link: &Link, known: Option<Version>) -> Arc<Blob> {
+        let mut blobs = lock(&self.blobs);
+        if let Some(blob) = blobs.get(id).and_then(Weak::upgrade)
+            && !blob.is_stale()
+        {
+            blob.renew_link(link);
+            return blob;
+        }
+        let blob = Blob::new(
+            id.clone(),
+            link.clone(),
+            known,
+            Arc::clone(&self.source),
+            Arc::clone(&self.memory),
+        );
+        blobs.insert(id.clone(), Arc::downgrade(&blob));
+        // Amortised: the table is swept each time it may have doubled with dead entries.
+        if blobs.len() > 1024 && blobs.len().is_power_of_two() {
+            blobs.retain(|_, blob| blob.strong_count() > 0);
+        }
+        blob
+    }
+
+    /// Bytes of blocks held in memory now.
+    pub fn held(&self) -> u64 {
+        self.memory.held()
+    }
+}

@@ -1,0 +1,358 @@
+//! The operations of a filesystem, in our own types: lookup, getattr, readdir, open, read, xattrs.
+//!
+//! It knows neither the kernel's wire format nor HTTP, so that most of it is driven by tests
+//! without a mount. Every operation that may wait ends within the deadline.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::cache::{Cache, When};
+use crate::catalog::Catalog;
+use crate::reader::Readers;
+use crate::tree::{Child, File, Index, Inode, Node, Tree};
+use crate::types::{Cause, Content, Failure, lock};
+use handles::Handles;
+
+mod ahead;
+pub mod attributes;
+mod handles;
+mod open_file;
+
+use ahead::Ahead;
+pub use attributes::{Attributes, Kind};
+pub use handles::HandleNumber;
+use open_file::OpenFile;
+
+/// How long the kernel may believe what cannot change by itself: one hour.
+const SETTLED: Duration = Duration::from_secs(60 * 60);
+/// How long the kernel may believe the size of an index file, which grows while calls end.
+const GROWING: Duration = Duration::from_secs(1);
+
+/// How long an open waits until the kernel has dropped an older version.
+const NOTICE_WAIT: Duration = Duration::from_secs(1);
+
+/// Prefix of the names of extended attributes.
+const XATTR_PREFIX: &str = "user.reelfs.";
+
+/// The object behind an inode is another one now: the kernel has to drop its attributes and pages.
+#[derive(Debug)]
+pub struct Notice {
+    /// The inode.
+    pub inode: Inode,
+    /// Told when it is done.
+    pub done: oneshot::Sender<()>,
+}
+
+/// An answer about a node, and for how long the kernel may believe it.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// The attributes.
+    pub attributes: Attributes,
+    /// How long they hold. Zero: ask again at the next use.
+    pub life: Duration,
+}
+
+/// An open file, and how the kernel may cache it.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened {
+    /// The handle.
+    pub handle: HandleNumber,
+    /// What the kernel may keep of it.
+    pub pages: Pages,
+}
+
+/// What the kernel may keep of a file's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pages {
+    /// Those of earlier opens are still right.
+    Keep,
+    /// Those of earlier opens may be another version's.
+    Drop,
+    /// None: each handle reads its own snapshot to its own end.
+    Bypass,
+}
+
+/// Who owns the files, who may read them, and how long an operation may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Owner of everything.
+    pub uid: u32,
+    /// Group of everything.
+    pub gid: u32,
+    /// Whether others than the owner may read (0555/0444 instead of 0500/0400).
+    pub others_may_read: bool,
+    /// Deadline of every operation.
+    pub timeout: Duration,
+}
+
+/// The filesystem of one mount.
+pub struct Fs {
+    tree: Tree,
+    catalog: Arc<Catalog>,
+    cache: Cache,
+    readers: Readers,
+    ahead: Ahead,
+    policy: Policy,
+    files: Handles<OpenFile>,
+    directories: Handles<Vec<Child>>,
+    /// Files of which the kernel may hold an older version's pages.
+    outdated: Mutex<HashSet<Inode>>,
+    notices: mpsc::UnboundedSender<Notice>,
+}
+
+impl Fs {
+    /// A filesystem over a catalogue and a cache. What the kernel must be told comes out of the
+    /// receiver.
+    pub fn new(
+        catalog: Arc<Catalog>,
+        cache: Cache,
+        readers: Readers,
+        policy: Policy,
+    ) -> (Self, mpsc::UnboundedReceiver<Notice>) {
+        let (notices, receiver) = mpsc::unbounded_channel();
+        let tree = Tree::new(Arc::clone(&catalog));
+        let (files, directories) = (Handles::default(), Handles::default());
+        (
+            Self {
+                tree,
+                catalog,
+                cache,
+                readers,
+                ahead: Ahead::default(),
+                policy,
+                files,
+                directories,
+                outdated: Mutex::default(),
+                notices,
+            },
+            receiver,
+        )
+    }
+
+    /// The node of a name, with its attributes. Learns the size of a file that is not known yet.
+    pub async fn lookup(self: &Arc<Self>, parent: Inode, name: &str) -> Result<Known, Failure> {
+        self.within(async {
+            let node = self.tree.child(&self.node(parent)?, name).await?;
+            self.known(&node).await
+        })
+        .await
+    }
+
+    /// The attributes of an inode. Learns the size of a file that is not known yet.
+    pub async fn getattr(self: &Arc<Self>, inode: Inode) -> Result<Known, Failure> {
+        let node = self.node(inode)?;
+        self.within(self.known(&node)).await
+    }
+
+    /// Opens a directory: lists it, and keeps the listing for the handle.
+    pub async fn opendir(&self, inode: Inode) -> Result<HandleNumber, Failure> {
+        let node = self.node(inode)?;
+        let children = self.within(self.tree.children(&node)).await?;
+        let above = self.tree.parent(&node).unwrap_or(Node::Root);
+        let dots = [(".", &node), ("..", &above)]
+            .map(|(name, node)| Child { name: name.to_owned(), node: node.clone() });
+        Ok(self.directories.add(dots.into_iter().chain(children).collect()))
+    }
+
+    /// The listing of an open directory.
+    pub fn directory(&self, handle: HandleNumber) -> Result<Arc<Vec<Child>>, Failure> {
+        self.directories.get(handle).ok_or_else(no_such_handle)
+    }
+
+    /// Closes a directory.
+    pub fn releasedir(&self, handle: HandleNumber) {
+        self.directories.remove(handle);
+    }
+
+    /// Opens a file for reading.
+    pub async fn open(self: &Arc<Self>, inode: Inode) -> Result<Opened, Failure> {
+        let node = self.node(inode)?;
+        let file = self
+            .within(async {
+                match &node {
+                    Node::Index(scope, date) => {
+                        Ok(OpenFile::Whole(self.tree.index(*scope, *date).await?.text))
+                    }
+                    Node::File(file) => {
+                        self.looked_at(file);
+                        self.open_object(file, When::Now).await
+                    }
+                    _ => Err(Failure::new(Cause::NotFound, "not a file")),
+                }
+            })
+            .await?;
+        let pages = match file {
+            OpenFile::Whole(_) => Pages::Bypass,
+            OpenFile::Object(_) if lock(&self.outdated).remove(&inode) => Pages::Drop,
+            OpenFile::Object(_) => Pages::Keep,
+        };
+        Ok(Opened { handle: self.files.add(file), pages })
+    }
+
+    /// Up to `len` bytes at `offset`; fewer only at the end of the file.
+    pub async fn read(
+        self: &Arc<Self>,
+        inode: Inode,
+        handle: HandleNumber,
+        offset: u64,
+        len: u32,
+    ) -> Result<Bytes, Failure> {
+        let file = self.files.get(handle).ok_or_else(no_such_handle)?;
+        let outcome = self.within(file.read(offset, u64::from(len))).await;
+        match &outcome {
+            Ok(_) if offset.saturating_add(u64::from(len)) >= file.size() => {
+                self.read_through(inode);
+            }
+            Err(failure) => {
+                if let Some(Node::File(file)) = self.tree.node(inode) {
+                    self.failed(&file, failure);
+                }
+            }
+            Ok(_) => {}
+        }
+        outcome
+    }
+
+    /// Closes a file.
+    pub fn release(&self, handle: HandleNumber) {
+        self.files.remove(handle);
+    }
+
+    /// The value of an extended attribute; `None` when there is none of that name.
+    pub fn getxattr(&self, inode: Inode, name: &str) -> Result<Option<String>, Failure> {
+        let wanted = name.strip_prefix(XATTR_PREFIX);
+        let node = self.node(inode)?;
+        Ok(match (&node, wanted) {
+            (Node::File(file), Some(wanted)) => {
+                let mut pairs = file.object.attributes.iter();
+                pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value.clone())
+            }
+            _ => None,
+        })
+    }
+
+    /// The names of a node's extended attributes.
+    pub fn listxattr(&self, inode: Inode) -> Result<Vec<String>, Failure> {
+        Ok(match self.node(inode)? {
+            Node::File(file) => {
+                let names = file.object.attributes.iter().map(|(name, _)| *name);
+                names.map(|name| format!("{XATTR_PREFIX}{name}")).collect()
+            }
+            _ => Vec::new(),
+        })
+    }
+
+    fn node(&self, inode: Inode) -> Result<Node, Failure> {
+        let gone = || Failure::new(Cause::NotFound, "no such inode");
+        self.tree.node(inode).ok_or_else(gone)
+    }
+
+    /// Attributes that are true, whatever it takes to learn them.
+    async fn known(self: &Arc<Self>, node: &Node) -> Result<Known, Failure> {
+        let size = match node {
+            Node::Index(scope, date) => {
+                let index = self.tree.index(*scope, *date).await?;
+                return Ok(self.with_index(node, &index));
+            }
+            Node::File(file) => {
+                self.looked_at(file);
+                match self.catalog.size(&file.object) {
+                    Some(size) => size,
+                    None => self.open_object(file, When::Now).await?.size(),
+                }
+            }
+            _ => 0,
+        };
+        Ok(self.with_size(node, size))
+    }
+
+    /// Attributes at no cost, as they are known now. A file whose size is not known has size 0 and a
+    /// life of zero, which the kernel shows to nobody.
+    pub fn at_a_glance(&self, node: &Node) -> Known {
+        let size = match node {
+            Node::File(file) => self.catalog.size(&file.object),
+            Node::Index(scope, date) => match self.tree.known_index(*scope, *date) {
+                Some(index) => return self.with_index(node, &index),
+                None => None,
+            },
+            _ => Some(0),
+        };
+        let mut known = self.with_size(node, size.unwrap_or(0));
+        if size.is_none() {
+            known.life = Duration::ZERO;
+        }
+        known
+    }
+
+    fn with_index(&self, node: &Node, index: &Index) -> Known {
+        let mut known = self.with_size(node, index.text.len() as u64);
+        known.attributes.modified = index.modified.unwrap_or(known.attributes.modified);
+        known
+    }
+
+    fn with_size(&self, node: &Node, size: u64) -> Known {
+        let life = match node {
+            Node::Index(..) => GROWING,
+            Node::File(file) if matches!(file.object.content, Content::Inline(_)) => GROWING,
+            _ => SETTLED,
+        };
+        Known { attributes: Attributes::of(&self.tree, node, size, &self.policy), life }
+    }
+
+    /// The bytes of an object, with its version learned.
+    async fn open_object(&self, file: &File, when: When) -> Result<OpenFile, Failure> {
+        let link = match &file.object.content {
+            Content::Inline(bytes) => return Ok(OpenFile::Whole(bytes.clone())),
+            Content::Remote { link, .. } => link,
+        };
+        let known = self.catalog.version(&file.object.id);
+        let blob = self.cache.blob(&file.object.id, link, known.clone());
+        let version = blob.version(when).await.inspect_err(|failure| self.failed(file, failure))?;
+        if known.as_ref() != Some(&version) {
+            let reported = self.catalog.size(&file.object);
+            self.catalog.learn(&file.object, version.clone());
+            if reported.is_some_and(|size| size != version.total) {
+                self.outdate(file.inode).await;
+            }
+        }
+        Ok(OpenFile::Object(self.readers.reader(blob, version.total)))
+    }
+
+    /// Forgets the older self of an object that changed, here and in the kernel.
+    fn failed(&self, file: &File, failure: &Failure) {
+        if failure.cause == Cause::Changed {
+            self.catalog.unlearn(&file.object.id);
+            drop(self.outdate(file.inode));
+        }
+    }
+
+    /// Lets the kernel drop what it knows of a file. Who wants to go on with the new version waits
+    /// until that is done, or for a moment: the kernel may itself wait for a page being read.
+    fn outdate(&self, inode: Inode) -> impl Future<Output = ()> + use<> {
+        lock(&self.outdated).insert(inode);
+        let (done, told) = oneshot::channel();
+        // Without a receiver there is no kernel to tell.
+        let _ = self.notices.send(Notice { inode, done });
+        async move {
+            let _ = tokio::time::timeout(NOTICE_WAIT, told).await;
+        }
+    }
+
+    async fn within<T>(
+        &self,
+        operation: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let limit = self.policy.timeout;
+        let late = |_| Failure::new(Cause::TimedOut, format!("no answer within {limit:?}"));
+        tokio::time::timeout(limit, operation).await.map_err(late)?
+    }
+}
+
+fn no_such_handle() -> Failure {
+    Failure::new(Cause::Internal, "no such handle")
+}

@@ -1,0 +1,319 @@
+//! The kernel's side: the only `impl fuser::Filesystem`. It translates, hands over and replies; it
+//! decides nothing.
+//!
+//! Each operation is a future. It is polled once on the dispatch thread, so that what is in memory
+//! is answered without a detour, and goes to the runtime if it has to wait. A panic fails its own
+//! operation only: the reply that it drops becomes `EIO`.
+
+use std::ffi::OsStr;
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime};
+
+use fuser::{
+    FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, InitFlags,
+    KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyDirectoryPlus,
+    ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
+};
+use tokio::runtime::Handle;
+
+use crate::fs::{Attributes, Fs, HandleNumber, Kind, Pages};
+use crate::tree::{Child, Inode};
+
+pub mod errno;
+pub mod mount;
+pub mod mountpoint;
+
+pub use mount::{Mount, MountError, MountSettings};
+
+/// Longest name, as `statfs` tells it: see the tree's rules for names.
+const LONGEST_NAME: u32 = 255;
+/// Requests that the kernel may have under way in the background: its default of 12 keeps
+/// read-ahead waiting.
+const MAX_BACKGROUND: u16 = 64;
+/// Largest read-ahead asked of the kernel in bytes; it grants what the mount's `bdi` allows.
+const MAX_READAHEAD: u32 = 16 * 1024 * 1024;
+
+/// Answers the kernel out of an [`Fs`].
+pub(crate) struct Bridge {
+    fs: Arc<Fs>,
+    runtime: Handle,
+}
+
+impl Bridge {
+    pub(crate) fn new(fs: Arc<Fs>, runtime: Handle) -> Self {
+        Self { fs, runtime }
+    }
+
+    /// Runs an operation: here if it need not wait, else on the runtime.
+    fn serve(&self, operation: impl Future<Output = ()> + Send + 'static) {
+        let mut operation: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(operation);
+        let _runtime = self.runtime.enter();
+        let mut context = Context::from_waker(Waker::noop());
+        match catch_unwind(AssertUnwindSafe(|| operation.as_mut().poll(&mut context))) {
+            Ok(Poll::Ready(())) => {}
+            // Polled anew there, with a waker that wakes.
+            Ok(Poll::Pending) => drop(self.runtime.spawn(operation)),
+            Err(_) => tracing::error!("an operation panicked"),
+        }
+    }
+}
+
+impl Filesystem for Bridge {
+    fn init(&mut self, _req: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        let wanted = [
+            // Lookups and listings of one directory side by side.
+            InitFlags::FUSE_PARALLEL_DIROPS,
+            InitFlags::FUSE_ASYNC_READ,
+            InitFlags::FUSE_DO_READDIRPLUS,
+            InitFlags::FUSE_READDIRPLUS_AUTO,
+            // Pages are dropped when we say so, not when a time stamp looks different.
+            InitFlags::FUSE_EXPLICIT_INVAL_DATA,
+            InitFlags::FUSE_MAX_PAGES,
+        ];
+        for flag in wanted {
+            if config.add_capabilities(flag).is_err() {
+                tracing::debug!(?flag, "this kernel does not offer a FUSE capability");
+            }
+        }
+        // Each of the three refuses with the nearest value that it would take.
+        if let Err(nearest) = config.set_max_background(MAX_BACKGROUND) {
+            let _ = config.set_max_background(nearest);
+        }
+        if let Err(nearest) = config.set_max_readahead(MAX_READAHEAD) {
+            let _ = config.set_max_readahead(nearest);
+        }
+        Ok(())
+    }
+
+    fn lookup(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let (fs, name) = (Arc::clone(&self.fs), name.to_owned());
+        self.serve(async move {
+            // A name that is not UTF-8 is none of ours.
+            let name = name.to_string_lossy();
+            match fs.lookup(Inode(parent.0), &name).await {
+                Ok(known) => {
+                    let attributes = file_attr(&known.attributes);
+                    reply.entry(&known.life, &attributes, Generation(0));
+                }
+                Err(failure) => reply.error(errno::of("lookup", &failure)),
+            }
+        });
+    }
+
+    fn getattr(&self, _req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
+        let fs = Arc::clone(&self.fs);
+        self.serve(async move {
+            match fs.getattr(Inode(ino.0)).await {
+                Ok(known) => reply.attr(&known.life, &file_attr(&known.attributes)),
+                Err(failure) => reply.error(errno::of("getattr", &failure)),
+            }
+        });
+    }
+
+    fn open(&self, _req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        let fs = Arc::clone(&self.fs);
+        self.serve(async move {
+            match fs.open(Inode(ino.0)).await {
+                Ok(opened) => {
+                    let flags = match opened.pages {
+                        Pages::Keep => FopenFlags::FOPEN_KEEP_CACHE,
+                        Pages::Drop => FopenFlags::empty(),
+                        Pages::Bypass => FopenFlags::FOPEN_DIRECT_IO,
+                    };
+                    reply.opened(FileHandle(opened.handle.0), flags);
+                }
+                Err(failure) => reply.error(errno::of("open", &failure)),
+            }
+        });
+    }
+
+    fn read(
+        &self,
+        _req: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        size: u32,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        let fs = Arc::clone(&self.fs);
+        self.serve(async move {
+            match fs.read(Inode(ino.0), HandleNumber(fh.0), offset, size).await {
+                Ok(bytes) => reply.data(&bytes),
+                Err(failure) => reply.error(errno::of("read", &failure)),
+            }
+        });
+    }
+
+    fn release(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        _flush: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.fs.release(HandleNumber(fh.0));
+        reply.ok();
+    }
+
+    fn opendir(&self, _req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        let fs = Arc::clone(&self.fs);
+        self.serve(async move {
+            match fs.opendir(Inode(ino.0)).await {
+                Ok(handle) => reply.opened(FileHandle(handle.0), FopenFlags::empty()),
+                Err(failure) => reply.error(errno::of("opendir", &failure)),
+            }
+        });
+    }
+
+    fn readdir(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let fs = Arc::clone(&self.fs);
+        self.serve(async move {
+            match fs.directory(HandleNumber(fh.0)) {
+                Ok(entries) => {
+                    for (next, child) in entries_from(&entries, offset) {
+                        let known = fs.at_a_glance(&child.node).attributes;
+                        let (inode, kind) = (INodeNo(known.inode.0), file_type(known.kind));
+                        if reply.add(inode, next, kind, &child.name) {
+                            break;
+                        }
+                    }
+                    reply.ok();
+                }
+                Err(failure) => reply.error(errno::of("readdir", &failure)),
+            }
+        });
+    }
+
+    fn readdirplus(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectoryPlus,
+    ) {
+        let fs = Arc::clone(&self.fs);
+        self.serve(async move {
+            match fs.directory(HandleNumber(fh.0)) {
+                Ok(entries) => {
+                    for (next, child) in entries_from(&entries, offset) {
+                        // As it is known now and not when the directory was opened: the kernel takes
+                        // a size to heart, also of a file that is being read.
+                        let known = fs.at_a_glance(&child.node);
+                        let (life, attributes) = (known.life, file_attr(&known.attributes));
+                        let (inode, name) = (attributes.ino, &child.name);
+                        if reply.add(inode, next, name, &life, &attributes, Generation(0)) {
+                            break;
+                        }
+                    }
+                    reply.ok();
+                }
+                Err(failure) => reply.error(errno::of("readdirplus", &failure)),
+            }
+        });
+    }
+
+    fn releasedir(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        _flags: OpenFlags,
+        reply: ReplyEmpty,
+    ) {
+        self.fs.releasedir(HandleNumber(fh.0));
+        reply.ok();
+    }
+
+    fn statfs(&self, _req: &Request, _ino: INodeNo, reply: ReplyStatfs) {
+        // An account has no capacity to tell, and `df` must never wait for a network.
+        reply.statfs(0, 0, 0, 0, 0, 4096, LONGEST_NAME, 4096);
+    }
+
+    fn getxattr(&self, _req: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let name = name.to_string_lossy();
+        if !name.starts_with("user.") {
+            return reply.error(errno::NO_SUCH_NAMESPACE);
+        }
+        match self.fs.getxattr(Inode(ino.0), &name) {
+            Ok(Some(value)) => reply_xattr(value.as_bytes(), size, reply),
+            Ok(None) => reply.error(errno::NO_ATTRIBUTE),
+            Err(failure) => reply.error(errno::of("getxattr", &failure)),
+        }
+    }
+
+    fn listxattr(&self, _req: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        match self.fs.listxattr(Inode(ino.0)) {
+            Ok(names) => {
+                let list: Vec<u8> =
+                    names.iter().flat_map(|name| name.bytes().chain(std::iter::once(0))).collect();
+                reply_xattr(&list, size, reply);
+            }
+            Err(failure) => reply.error(errno::of("listxattr", &failure)),
+        }
+    }
+}
+
+/// Answers with a value, or with its length where the caller asks for that (`size` 0).
+fn reply_xattr(value: &[u8], size: u32, reply: ReplyXattr) {
+    match u32::try_from(value.len()) {
+        Ok(len) if size == 0 => reply.size(len),
+        Ok(len) if len <= size => reply.data(value),
+        _ => reply.error(errno::RANGE),
+    }
+}
+
+/// The entries from an offset on, each with the offset of the next.
+fn entries_from(entries: &[Child], offset: u64) -> impl Iterator<Item = (u64, &Child)> {
+    let skip = usize::try_from(offset).unwrap_or(usize::MAX);
+    (1..).zip(entries).skip(skip)
+}
+
+fn file_type(kind: Kind) -> FileType {
+    match kind {
+        Kind::Directory => FileType::Directory,
+        Kind::File => FileType::RegularFile,
+    }
+}
+
+fn file_attr(attributes: &Attributes) -> FileAttr {
+    let modified = match u64::try_from(attributes.modified) {
+        Ok(seconds) => SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+        Err(_) => SystemTime::UNIX_EPOCH,
+    };
+    FileAttr {
+        ino: INodeNo(attributes.inode.0),
+        size: attributes.size,
+        blocks: attributes.size.div_ceil(512),
+        atime: modified,
+        mtime: modified,
+        ctime: modified,
+        crtime: modified,
+        kind: file_type(attributes.kind),
+        perm: attributes.mode,
+        nlink: attributes.links,
+        uid: attributes.uid,
+        gid: attributes.gid,
+        rdev: 0,
+        blksize: 128 * 1024,
+        flags: 0,
+    }
+}

@@ -1,0 +1,208 @@
+//! A mount: from the settings to a session that answers the kernel, and down again.
+
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use fuser::{Config, MountOption, Notifier, Session, SessionACL};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Bridge, INodeNo, mountpoint};
+use crate::fs::{Fs, Notice};
+
+/// Threads that take requests from the kernel; each holds a buffer of 16 MiB.
+const DISPATCH_THREADS: usize = 2;
+
+/// The kernel's read-ahead on a mount, in KiB as its file takes it.
+const READ_AHEAD_KB: &str = "1024";
+
+/// Why something could not be mounted or unmounted.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum MountError {
+    #[error("{0:?} does not exist")]
+    Missing(PathBuf),
+    #[error("cannot use {0:?}")]
+    Unusable(PathBuf, #[source] io::Error),
+    #[error("{0:?} is not a directory")]
+    NotADirectory(PathBuf),
+    #[error("{0:?} is not empty")]
+    NotEmpty(PathBuf),
+    #[error("reelfs is already mounted at {0:?}")]
+    AlreadyMounted(PathBuf),
+    #[error("reelfs is not mounted at {0:?}")]
+    NotMounted(PathBuf),
+    #[error("{0:?} is in use")]
+    Busy(PathBuf),
+    #[error("/dev/fuse does not exist")]
+    NoDevice,
+    #[error("/dev/fuse cannot be opened")]
+    ClosedDevice(#[source] io::Error),
+    #[error("fusermount3 was not found, and only root can mount without it")]
+    NoHelper,
+    #[error("--allow-other is not permitted to users on this machine")]
+    OthersNotAllowed,
+    #[error("cannot mount at {0:?}")]
+    Refused(PathBuf, #[source] io::Error),
+}
+
+impl MountError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Missing(path) => format!("mkdir -p {}", typed(path)),
+            Self::NotADirectory(_) | Self::NotEmpty(_) => "give an empty directory".to_owned(),
+            Self::AlreadyMounted(path) => format!("reelfs unmount {}", typed(path)),
+            Self::Busy(path) => format!(
+                "close what uses it (`fuser -vm {0}` tells), or: reelfs unmount --lazy {0}",
+                typed(path)
+            ),
+            Self::NoDevice => {
+                "load the kernel's module with `modprobe fuse`; a container needs `--device \
+                 /dev/fuse --cap-add SYS_ADMIN`"
+                    .to_owned()
+            }
+            Self::ClosedDevice(_) => {
+                "let root run `chmod 666 /dev/fuse`; a container needs `--device /dev/fuse \
+                 --cap-add SYS_ADMIN`"
+                    .to_owned()
+            }
+            Self::Refused(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                "only root, or a user through fusermount3, may mount; a container needs `--cap-add \
+                 SYS_ADMIN`"
+                    .to_owned()
+            }
+            Self::NoHelper => "apt install fuse3".to_owned(),
+            Self::OthersNotAllowed => {
+                "let root add a line `user_allow_other` to /etc/fuse.conf".to_owned()
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// The same error without the newline at the end of what the helper printed.
+fn trimmed(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(_) => error,
+        None => io::Error::new(error.kind(), error.to_string().trim().to_owned()),
+    }
+}
+
+/// A path as a shell takes it.
+fn typed(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// What a mount is made of.
+#[derive(Clone, Debug)]
+pub struct MountSettings {
+    /// Where, in the absolute form that [`mountpoint::prepare`] gives.
+    pub mountpoint: PathBuf,
+    /// What the mount table shows as the source.
+    pub source: String,
+    /// Whether other users may enter.
+    pub allow_other: bool,
+}
+
+/// A filesystem that is mounted. Dropping it unmounts lazily.
+pub struct Mount {
+    mountpoint: PathBuf,
+    ended: oneshot::Receiver<io::Result<()>>,
+}
+
+impl Mount {
+    /// Mounts `fs`. When it returns, the kernel has been answered once and the mount works.
+    pub fn new(
+        fs: Arc<Fs>,
+        notices: mpsc::UnboundedReceiver<Notice>,
+        settings: &MountSettings,
+        runtime: Handle,
+    ) -> Result<Self, MountError> {
+        mountpoint::check_ground(settings.allow_other)?;
+        let at = &settings.mountpoint;
+        let refused = |error| MountError::Refused(at.clone(), trimmed(error));
+        let session =
+            Session::new(Bridge::new(fs, runtime), at, &config(settings)).map_err(refused)?;
+        let notifier = session.notifier();
+        let (end, ended) = oneshot::channel();
+        let mount = Self { mountpoint: at.clone(), ended };
+        start_thread("reelfs-notices", move || pass_on(notices, &notifier)).map_err(refused)?;
+        start_thread("reelfs-session", move || drop(end.send(session.run()))).map_err(refused)?;
+        let metadata = std::fs::metadata(at).map_err(refused)?;
+        raise_read_ahead(metadata.dev());
+        Ok(mount)
+    }
+
+    /// Where it is mounted.
+    pub fn mountpoint(&self) -> &Path {
+        &self.mountpoint
+    }
+
+    /// Waits until the filesystem is unmounted, by whomever.
+    pub async fn ended(&mut self) -> io::Result<()> {
+        (&mut self.ended).await.unwrap_or_else(|_| Err(io::Error::other("the session broke off")))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // When the session has ended somebody unmounted before, and another mount may be there.
+        if matches!(self.ended.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+            && let Err(error) = mountpoint::detach(&self.mountpoint)
+        {
+            tracing::warn!("{error}");
+        }
+    }
+}
+
+/// Lets the kernel read further ahead than the 128 KiB that it allows a FUSE mount
+/// (`VM_READAHEAD_PAGES` in its `include/linux/mm.h`), so that a sequential reader costs fewer
+/// requests. Only root may; without it all works the same, a little slower.
+fn raise_read_ahead(device: u64) {
+    let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
+    let path = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
+    if let Err(error) = std::fs::write(&path, READ_AHEAD_KB) {
+        tracing::debug!("the kernel's read-ahead stays at its default: {error}");
+    }
+}
+
+fn config(settings: &MountSettings) -> Config {
+    let mut config = Config::default();
+    config.mount_options = vec![
+        MountOption::RO,
+        MountOption::NoSuid,
+        MountOption::NoDev,
+        MountOption::NoExec,
+        MountOption::DefaultPermissions,
+        MountOption::FSName(settings.source.clone()),
+        // fuser passes its own `Subtype` to the helper only; the kernel takes this from root too.
+        MountOption::CUSTOM("subtype=reelfs".to_owned()),
+    ];
+    config.acl = if settings.allow_other { SessionACL::All } else { SessionACL::Owner };
+    config.n_threads = Some(DISPATCH_THREADS);
+    config.clone_fd = true;
+    config
+}
+
+/// Tells the kernel, on a thread of its own that holds no lock: a notification can wait for a
+/// request that this process has yet to answer.
+fn pass_on(mut notices: mpsc::UnboundedReceiver<Notice>, notifier: &Notifier) {
+    while let Some(notice) = notices.blocking_recv() {
+        let inode = INodeNo(notice.inode.0);
+        // Attributes alone first, which waits for nothing; then the pages from byte 0 to the end, which
+        // may wait for one that is being read. An inode that the kernel does not hold is no matter.
+        let _ = notifier.inval_inode(inode, -1, 0);
+        let _ = notifier.inval_inode(inode, 0, 0);
+        let _ = notice.done.send(());
+    }
+}
+
+fn start_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
+}

@@ -1,0 +1,177 @@
+//! Where a mount goes: checks before mounting, clearing of what a crash left behind, unmounting.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::errno::Errno;
+use nix::mount::{MntFlags, umount2};
+use nix::sys::statvfs::statvfs;
+use nix::unistd::geteuid;
+
+use super::mount::MountError;
+
+/// The file system type that the kernel shows for our mounts.
+pub(super) const TYPE: &str = "fuse.reelfs";
+/// libfuse's setuid helper, which mounts and unmounts for those who are not root.
+const HELPER: &str = "fusermount3";
+
+/// Makes sure that something can be mounted at `path`, and gives its absolute form.
+///
+/// A mount that a crash left dead there is cleared first.
+pub fn prepare(path: &Path) -> Result<PathBuf, MountError> {
+    let absolute = absolute(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => MountError::Missing(path.into()),
+        _ => MountError::Unusable(path.into(), error),
+    })?;
+    while is_dead(&absolute) {
+        tracing::warn!(mountpoint = %absolute.display(), "clearing a mount whose daemon is gone");
+        detach(&absolute)?;
+    }
+    let metadata =
+        fs::metadata(&absolute).map_err(|error| MountError::Unusable(absolute.clone(), error))?;
+    if !metadata.is_dir() {
+        return Err(MountError::NotADirectory(absolute));
+    }
+    if is_ours(&absolute)? {
+        return Err(MountError::AlreadyMounted(absolute));
+    }
+    let mut entries =
+        fs::read_dir(&absolute).map_err(|error| MountError::Unusable(absolute.clone(), error))?;
+    if entries.next().is_some() {
+        return Err(MountError::NotEmpty(absolute));
+    }
+    Ok(absolute)
+}
+
+/// Checks what mounting needs beyond the mountpoint: the device, the helper, the permission to
+/// show the mount to others.
+pub(super) fn check_ground(allow_other: bool) -> Result<(), MountError> {
+    // As the mount itself will open it, also where the helper does the mounting.
+    if let Err(error) = File::options().read(true).write(true).open("/dev/fuse") {
+        return Err(match error.kind() {
+            io::ErrorKind::NotFound => MountError::NoDevice,
+            _ => MountError::ClosedDevice(error),
+        });
+    }
+    if geteuid().is_root() {
+        return Ok(());
+    }
+    if Command::new(HELPER).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
+    {
+        return Err(MountError::NoHelper);
+    }
+    let allowed = || {
+        let config = fs::read_to_string("/etc/fuse.conf").unwrap_or_default();
+        config.lines().any(|line| line.trim() == "user_allow_other")
+    };
+    if allow_other && !allowed() { Err(MountError::OthersNotAllowed) } else { Ok(()) }
+}
+
+/// Unmounts a mount of ours; `lazy` also while files in it are open.
+pub fn unmount(path: &Path, lazy: bool) -> Result<(), MountError> {
+    let absolute = absolute(path).map_err(|error| MountError::Unusable(path.into(), error))?;
+    if !is_ours(&absolute)? {
+        return match fs::metadata(&absolute) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(MountError::Unusable(absolute, error))
+            }
+            _ => Err(MountError::NotMounted(absolute)),
+        };
+    }
+    take_down(&absolute, lazy)
+}
+
+/// Takes a mount out of the tree at once, whoever still uses it.
+pub(super) fn detach(mountpoint: &Path) -> Result<(), MountError> {
+    take_down(mountpoint, true)
+}
+
+fn take_down(mountpoint: &Path, lazy: bool) -> Result<(), MountError> {
+    let flags = if lazy { MntFlags::MNT_DETACH } else { MntFlags::empty() };
+    match umount2(mountpoint, flags) {
+        Ok(()) => Ok(()),
+        Err(Errno::EPERM) => take_down_with_helper(mountpoint, lazy),
+        Err(Errno::EBUSY) => Err(MountError::Busy(mountpoint.into())),
+        Err(errno) => Err(MountError::Unusable(mountpoint.into(), errno.into())),
+    }
+}
+
+fn take_down_with_helper(mountpoint: &Path, lazy: bool) -> Result<(), MountError> {
+    let mut helper = Command::new(HELPER);
+    helper.arg("-u").args(lazy.then_some("-z")).arg("--").arg(mountpoint);
+    let output = helper.output().map_err(|_| MountError::NoHelper)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if said.contains("busy") {
+        return Err(MountError::Busy(mountpoint.into()));
+    }
+    Err(MountError::Unusable(mountpoint.into(), io::Error::other(said)))
+}
+
+/// Whether a mount is at `path` whose daemon is gone. The kernel may still answer `stat` from what
+/// it remembers; it remembers no `statfs`.
+fn is_dead(path: &Path) -> bool {
+    statvfs(path) == Err(Errno::ENOTCONN)
+}
+
+/// Whether one of our mounts is at `path`, alive or dead.
+fn is_ours(path: &Path) -> Result<bool, MountError> {
+    let table = fs::read_to_string("/proc/self/mountinfo")
+        .map_err(|error| MountError::Unusable("/proc/self/mountinfo".into(), error))?;
+    // proc_pid_mountinfo(5): the fifth field is the mountpoint; the type follows a lone hyphen.
+    Ok(table.lines().any(|line| {
+        let Some((mount, kind)) = line.split_once(" - ") else {
+            return false;
+        };
+        let at = mount.split(' ').nth(4).map(unescape);
+        at.is_some_and(|at| Path::new(&at) == path) && kind.split(' ').next() == Some(TYPE)
+    }))
+}
+
+/// Reads the kernel's octal escapes (`\040` for a space) in a path of its mount table.
+fn unescape(field: &str) -> String {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let octal = tail.get(..3).filter(|_| *first == b'\\');
+        let value = octal
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        bytes.push(value.unwrap_or(*first));
+        rest = if value.is_some() { &tail[3..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The absolute form of a path. Its last component is not asked where that fails: it may be a dead
+/// mount, or a live one of another user's, which nobody else may enter.
+fn absolute(path: &Path) -> io::Result<PathBuf> {
+    if path.as_os_str().is_empty() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    match fs::canonicalize(path) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOTCONN | libc::EACCES)) => {
+            let plain = std::path::absolute(path)?;
+            match (plain.parent(), plain.file_name()) {
+                (Some(parent), Some(name)) => Ok(fs::canonicalize(parent)?.join(name)),
+                _ => Ok(plain),
+            }
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unescape;
+
+    #[test]
+    fn the_kernels_escapes_are_read() {
+        assert_eq!(unescape(r"/home/a\040b\134c"), r"/home/a b\c");
+        assert_eq!(unescape(r"/plain\9"), r"/plain\9");
+    }
+}

@@ -1,0 +1,322 @@
+//! One try of one request: the connection, the credentials, the redirects.
+//!
+//! It does not retry and judges no answer; `api` and `range` do. At most `connections` operations
+//! are under way at once, each holding its pass from the first try to the last byte.
+
+use std::error::Error as _;
+use std::io;
+use std::iter::successors;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Certificate, ClientBuilder, Method, redirect};
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{debug, warn};
+use url::Url;
+
+use super::credentials::{Credentials, Draft, Stamp};
+use super::error::{Ask, Error, Reason, SetupError};
+use super::gate::{Gate, Pass};
+use super::header as headers;
+use super::policy::{HostPolicy, is_loopback};
+use super::redirect::{MOST_HOPS, next_hop, strip};
+use super::retry::{Fault, Schedule};
+use crate::source::Urgency;
+
+/// How a [`Client`] behaves.
+pub struct Settings {
+    /// Long transfers under way at once, at least 1; or twice as many requests for a block or
+    /// less.
+    pub connections: usize,
+    /// The deadline of one operation, retries included.
+    pub timeout: Duration,
+    /// Who may get the credentials.
+    pub policy: HostPolicy,
+    /// What proves who asks; `None` asks without.
+    pub credentials: Option<Credentials>,
+    /// Certificates in PEM form that are trusted besides the system's.
+    pub ca_certs: Vec<Vec<u8>>,
+    /// The `User-Agent`.
+    pub user_agent: String,
+}
+
+/// The HTTP client. Clones share connections, permits and credentials.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    http: reqwest::Client,
+    /// For this machine's own addresses: a proxy has no business there, and would see what is sent
+    /// over plain http.
+    direct: reqwest::Client,
+    policy: HostPolicy,
+    credentials: Option<Credentials>,
+    gate: Arc<Gate>,
+    timeout: Duration,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call<'a> {
+    /// An API's answer to a POST form.
+    Form(&'a [(String, String)]),
+    /// An API's answer to a GET.
+    Query,
+    /// An object.
+    Media,
+    /// An object that is said to ask for no authorization: it gets none.
+    Open,
+}
+
+/// The headers of an answer have come; its body is still to be read.
+pub(super) struct Reply {
+    pub(super) response: reqwest::Response,
+    /// What the request that led to this answer carried.
+    pub(super) stamp: Option<Stamp>,
+    /// How far the server's clock is ahead of ours.
+    pub(super) server_ahead: Option<SignedDuration>,
+}
+
+impl Client {
+    /// Builds a client; opens no connection.
+    pub fn new(settings: Settings) -> Result<Self, SetupError> {
+        let mut roots = Vec::new();
+        for pem in &settings.ca_certs {
+            let bundle = Certificate::from_pem_bundle(pem).map_err(|_| SetupError::CaCert)?;
+            if bundle.is_empty() {
+                return Err(SetupError::CaCert);
+            }
+            roots.extend(bundle);
+        }
+        let connections = settings.connections.max(1);
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(&settings.user_agent)
+                // Bulk bytes come faster over several connections than over one.
+                .http1_only()
+                .redirect(redirect::Policy::none())
+                .referer(false)
+                .connect_timeout(stall_limit(settings.timeout))
+                .pool_max_idle_per_host(connections * 2)
+                .tcp_nodelay(true)
+        };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                http: build(builder, &roots)?,
+                direct: build(|| builder().no_proxy(), &roots)?,
+                policy: settings.policy,
+                credentials: settings.credentials,
+                gate: Gate::new(connections),
+                timeout: settings.timeout,
+            }),
+        })
+    }
+
+    /// The deadline of one operation.
+    pub fn timeout(&self) -> Duration {
+        self.shared.timeout
+    }
+
+    /// How long a server may send nothing before it is asked again.
+    pub(super) fn stall(&self) -> Duration {
+        stall_limit(self.shared.timeout)
+    }
+
+    /// The right to have one operation for `bytes` bytes under way.
+    pub(super) async fn pass(
+        &self,
+        bytes: u64,
+        urgency: &Urgency,
+        ask: &Ask,
+        deadline: Instant,
+    ) -> Result<Pass, Error> {
+        let pass = timeout_at(deadline, self.shared.gate.pass(bytes, urgency)).await;
+        pass.map_err(|_| Error::new(ask, Reason::TimedOut))
+    }
+
+    /// Sends a request, and follows its redirects, until the headers of an answer are there.
+    ///
+    /// Each hop gets the credentials if the policy says so, freshly applied. `ask` counts the
+    /// attempt and follows the host.
+    pub(super) async fn send(
+        &self,
+        url: &Url,
+        headers: &HeaderMap,
+        call: Call<'_>,
+        ask: &mut Ask,
+        until: Instant,
+    ) -> Result<Reply, Error> {
+        ask.attempt += 1;
+        let mut url = self.clean(url.clone());
+        for _ in 0..=MOST_HOPS {
+            ask.set_host(&url);
+            let form = match call {
+                Call::Form(fields) => Some(fields.to_vec()),
+                Call::Query | Call::Media | Call::Open => None,
+            };
+            let draft = Draft { url: url.clone(), headers: headers.clone(), form };
+            let (response, stamp) = self.hop(draft, call, ask, until).await?;
+            let location = headers::text(response.headers(), header::LOCATION);
+            let next = next_hop(&url, response.status(), location);
+            match next.map_err(|reason| Error::new(ask, reason))? {
+                None => return Ok(Reply::new(response, stamp)),
+                // What an API answers is believed: it must come from a host that is trusted.
+                Some(next)
+                    if matches!(call, Call::Form(_) | Call::Query)
+                        && !self.shared.policy.allows(&next) =>
+                {
+                    return Err(Error::new(ask, Reason::Redirect("it leads to another host")));
+                }
+                Some(next) => url = self.clean(next),
+            }
+        }
+        Err(Error::new(ask, Reason::Redirect("there are too many in a row")))
+    }
+
+    /// An address without what is not for the server, and without credentials in it.
+    fn clean(&self, mut url: Url) -> Url {
+        strip(&mut url);
+        if let Some(credentials) = &self.shared.credentials {
+            let allowed = self.shared.policy.allows(&url);
+            credentials.forget(&mut url, allowed);
+        }
+        url
+    }
+
+    async fn hop(
+        &self,
+        mut draft: Draft,
+        call: Call<'_>,
+        ask: &Ask,
+        until: Instant,
+    ) -> Result<(reqwest::Response, Option<Stamp>), Error> {
+        let shared = &self.shared;
+        let stamp = match &shared.credentials {
+            Some(credentials) if call != Call::Open && shared.policy.allows(&draft.url) => {
+                // A renewal may hang on the disk that holds the key.
+                let applied = timeout_at(until, credentials.apply(&mut draft)).await;
+                Some(applied.map_err(|_| Error::new(ask, Reason::TimedOut))?)
+            }
+            _ => None,
+        };
+        draft.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let local = draft.url.host().is_some_and(|host| is_loopback(&host));
+        let http = if local { &shared.direct } else { &shared.http };
+        let request = match draft.form {
+            Some(fields) => http.request(Method::POST, draft.url).form(&fields),
+            None => http.request(Method::GET, draft.url),
+        };
+        let sent = timeout_at(until, request.headers(draft.headers).send()).await;
+        match sent {
+            Ok(Ok(response)) => Ok((response, stamp)),
+            Ok(Err(error)) => Err(Error::new(ask, broken(error))),
+            Err(_) => Err(Error::new(ask, Reason::TimedOut)),
+        }
+    }
+
+    /// Replaces the credentials that were refused. False when the request carried none, so that
+    /// renewing can cure nothing, or when it is not done by the deadline.
+    pub(super) async fn renew(
+        &self,
+        stamp: Option<&Stamp>,
+        server_ahead: Option<SignedDuration>,
+        deadline: Instant,
+    ) -> bool {
+        match (&self.shared.credentials, stamp) {
+            (Some(credentials), Some(stamp)) => {
+                let renewal = credentials.renew(stamp, server_ahead);
+                timeout_at(deadline, renewal).await.unwrap_or(false)
+            }
+            _ => false,
+        }
+    }
+
+    /// Waits as the schedule says. False when there shall be no other try.
+    pub(super) async fn pause(
+        &self,
+        schedule: &mut Schedule,
+        fault: Fault,
+        asked: Option<Duration>,
+        deadline: Instant,
+    ) -> bool {
+        let jitter = rand::random_range(0.0..1.0);
+        let Some(wait) = schedule.next(fault, asked, jitter, Instant::now(), deadline) else {
+            return false;
+        };
+        debug!(?fault, ?wait, "asking again");
+        sleep(wait).await;
+        true
+    }
+}
+
+impl Reply {
+    fn new(response: reqwest::Response, stamp: Option<Stamp>) -> Self {
+        let server_ahead =
+            headers::date(response.headers()).map(|date| date.duration_since(Timestamp::now()));
+        Self { response, stamp, server_ahead }
+    }
+}
+
+/// How long a server may send nothing: short enough for another try within the deadline, and no
+/// longer than a working server ever needs.
+fn stall_limit(timeout: Duration) -> Duration {
+    (timeout / 3).min(Duration::from_secs(15))
+}
+
+/// The reason that a library error stands for.
+pub(super) fn broken(error: reqwest::Error) -> Reason {
+    let error = error.without_url();
+    if error.is_connect() && speaks_of_certificate(&error) {
+        Reason::Certificate(error)
+    } else if error.is_connect() {
+        Reason::Unreachable(error)
+    } else if error.is_builder() {
+        Reason::Internal
+    } else if error.is_timeout() {
+        Reason::TimedOut
+    } else {
+        Reason::Broken(error)
+    }
+}
+
+/// Whether TLS refused the server. The library wraps that in an I/O error of invalid data, which no
+/// other failure to connect is.
+fn speaks_of_certificate(error: &reqwest::Error) -> bool {
+    let causes = successors(error.source(), |&error| error.source());
+    causes
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::InvalidData)
+}
+
+/// Whether another try may cure `reason`.
+pub(super) fn fault(reason: &Reason) -> Option<Fault> {
+    match reason {
+        Reason::Unreachable(_) => Some(Fault::Unreachable),
+        Reason::Throttled => Some(Fault::Throttled),
+        Reason::TimedOut
+        | Reason::Broken(_)
+        | Reason::Short { .. }
+        | Reason::Status(408 | 500..=599) => Some(Fault::Broken),
+        _ => None,
+    }
+}
+
+fn build(
+    builder: impl Fn() -> ClientBuilder,
+    roots: &[Certificate],
+) -> Result<reqwest::Client, SetupError> {
+    match builder().tls_certs_merge(roots.iter().cloned()).build() {
+        Ok(client) => Ok(client),
+        // A machine without any CA certificates can still talk to this machine.
+        Err(error) if roots.is_empty() => {
+            warn!("no CA certificates on this machine (package ca-certificates): https will fail");
+            let bare = builder().tls_certs_only([]).build();
+            bare.map_err(|_| SetupError::Client(error.without_url()))
+        }
+        Err(error) => Err(SetupError::Client(error.without_url())),
+    }
+}

@@ -1,0 +1,98 @@
+//! The three forms of a list: a table with or without a header, JSON lines, one link a line. Pure.
+
+use csv::{ReaderBuilder, StringRecord};
+use serde_json::{Map, Value};
+
+use super::row;
+
+/// The cells of a line by their headings, or why it has none.
+pub(super) type Cells = Result<Map<String, Value>, &'static str>;
+
+/// Delimiters, in the order in which they win a tie.
+const DELIMITERS: [char; 3] = [',', ';', '\t'];
+
+/// Gives each line that is not empty, with its number from 1, to `take`.
+pub(super) fn read(text: &str, mut take: impl FnMut(u64, Cells)) {
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim_start().starts_with('{') {
+        for (line, number) in text.lines().zip(1..) {
+            if !line.trim().is_empty() {
+                take(number, serde_json::from_str(line).map_err(|_| "no JSON object"));
+            }
+        }
+        return;
+    }
+    let delimiter = delimiter(text.trim_start().lines().next().unwrap_or_default());
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .from_reader(text.as_bytes());
+    let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
+    let mut headings: Option<StringRecord> = None;
+    for (index, record) in reader.records().enumerate() {
+        let Ok(record) = record else {
+            take(0, Err("no text"));
+            continue;
+        };
+        let line = record.position().map_or(0, |position| lines.of(position.byte()));
+        let has_link = record.iter().any(row::is_link);
+        if index == 0 && !has_link {
+            headings = Some(record);
+        } else if record.iter().any(|cell| !cell.trim().is_empty()) {
+            take(line, cells(&record, headings.as_ref()));
+        }
+    }
+}
+
+/// Counts lines as an editor does, also those inside of quotes.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The number of the line on which a record begins, given where the one before it ended.
+    fn of(&mut self, byte: u64) -> u64 {
+        let begin = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(byte) = self.text.get(self.at)
+            && (self.at < begin || matches!(byte, b'\r' | b'\n'))
+        {
+            self.line += u64::from(*byte == b'\n');
+            self.at += 1;
+        }
+        self.line
+    }
+}
+
+fn cells(record: &StringRecord, headings: Option<&StringRecord>) -> Cells {
+    if headings.is_some_and(|headings| record.len() < headings.len()) {
+        return Err("fewer columns than the header, as if cut off");
+    }
+    let heading = |index: usize| {
+        let heading = headings.and_then(|headings| headings.get(index)).map(str::trim);
+        let heading = heading.filter(|heading| !heading.is_empty());
+        heading.map_or_else(|| format!("column {}", index + 1), str::to_owned)
+    };
+    let cells = record.iter().enumerate();
+    Ok(cells.map(|(index, cell)| (heading(index), Value::from(cell.trim()))).collect())
+}
+
+/// What stands most often in the first line, outside of quotes and of links.
+fn delimiter(line: &str) -> u8 {
+    let (mut quoted, mut counts) = (false, [0_usize; DELIMITERS.len()]);
+    for c in line.chars() {
+        quoted ^= c == '"';
+        let found = DELIMITERS.iter().position(|delimiter| *delimiter == c && !quoted);
+        if let Some(found) = found {
+            counts[found] += 1;
+        }
+    }
+    let best = (0..DELIMITERS.len()).rev().max_by_key(|&at| counts[at]).unwrap_or(0);
+    match DELIMITERS[best] {
+        ';' => b';',
+        '\t' => b'\t',
+        _ => b',',
+    }
+}

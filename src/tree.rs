@@ -1,0 +1,275 @@
+//! Names and inodes: what the catalogue knows, as the directories and files that a user sees.
+//!
+//! Directories are computed from the calendar and need no listing; the files of a day come from
+//! the day's listing, when somebody looks into it. Names are legal, unique and stable, and inode
+//! numbers are the same after a remount, because both are made of the vendor's own ids.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::civil::Date;
+
+use crate::catalog::{Catalog, Day};
+use crate::types::{Area, Cause, Failure, Object, ScopeNumber, UNDATED, Window};
+use folder::Folder;
+use places::Places;
+
+mod calendar;
+mod folder;
+mod inode;
+mod name;
+mod places;
+
+pub use folder::Index;
+pub use inode::Inode;
+pub use name::{file_name, numbered};
+
+/// A directory or file. Where a key opens one account, the four areas lie below the root, and the
+/// scope is [`ScopeNumber::WHOLE`]; otherwise below an account and a profile.
+#[derive(Clone, Debug)]
+pub enum Node {
+    /// The mountpoint.
+    Root,
+    /// The directory of an account.
+    Account(ScopeNumber),
+    /// The directory of a profile.
+    Scope(ScopeNumber),
+    /// One of the four directories below it.
+    Area(ScopeNumber, Area),
+    /// A year.
+    Year(ScopeNumber, Area, i16),
+    /// A month.
+    Month(ScopeNumber, Area, i16, i8),
+    /// A day's directory.
+    Day(ScopeNumber, Area, Date),
+    /// A day's file in `index/`.
+    Index(ScopeNumber, Date),
+    /// An object.
+    File(Arc<File>),
+}
+
+/// An object under its final name.
+#[derive(Debug)]
+pub struct File {
+    /// Its inode number.
+    pub inode: Inode,
+    /// Its name, with extension.
+    pub name: String,
+    /// Whose it is.
+    pub scope: ScopeNumber,
+    /// The day whose directory it stands in.
+    pub day: Date,
+    /// Its place in that directory, in the order of names.
+    pub position: usize,
+    /// The object.
+    pub object: Arc<Object>,
+}
+
+/// A name in a directory.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// The name.
+    pub name: String,
+    /// What it names.
+    pub node: Node,
+}
+
+/// The tree of a mount.
+pub struct Tree {
+    catalog: Arc<Catalog>,
+    places: Places,
+    known: RwLock<Known>,
+}
+
+/// The days that were looked into, and their files by inode.
+#[derive(Default)]
+struct Known {
+    folders: HashMap<(ScopeNumber, Date), Arc<Folder>>,
+    files: HashMap<Inode, Arc<File>>,
+}
+
+impl Tree {
+    /// The tree of what `catalog` knows.
+    pub fn new(catalog: Arc<Catalog>) -> Self {
+        let places = Places::of(&catalog);
+        Self { catalog, places, known: RwLock::default() }
+    }
+
+    /// What has this inode number. Files are found once their day was looked into.
+    pub fn node(&self, inode: Inode) -> Option<Node> {
+        let file = || {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            known.files.get(&inode).map(|file| Node::File(Arc::clone(file)))
+        };
+        let node = inode.decode().or_else(file)?;
+        self.exists(&node).then_some(node)
+    }
+
+    /// The node of a name in a directory.
+    pub async fn child(&self, parent: &Node, name: &str) -> Result<Node, Failure> {
+        let missing = || Failure::new(Cause::NotFound, "no such file or directory");
+        let known = self.listed(parent).find(|child| child.name == name);
+        match (known, self.folder_of(parent)) {
+            (Some(child), _) => Ok(child.node),
+            (None, Some((scope, area, date))) => {
+                let folder = self.folder(scope, date).await?;
+                folder.file(area, name).map(Node::File).ok_or_else(missing)
+            }
+            (None, None) => Err(missing()),
+        }
+    }
+
+    /// All names in a directory, sorted within those of a kind.
+    pub async fn children(&self, parent: &Node) -> Result<Vec<Child>, Failure> {
+        let mut children: Vec<Child> = self.listed(parent).collect();
+        if let Some((scope, area, date)) = self.folder_of(parent) {
+            let folder = self.folder(scope, date).await?;
+            let child =
+                |f: &Arc<File>| Child { name: f.name.clone(), node: Node::File(Arc::clone(f)) };
+            children.extend(folder.files(area).iter().map(child));
+        }
+        Ok(children)
+    }
+
+    /// The day whose files stand in a directory: those without a date stand in their area's.
+    fn folder_of(&self, parent: &Node) -> Option<(ScopeNumber, Area, Date)> {
+        match *parent {
+            Node::Day(scope, area, date) => Some((scope, area, date)),
+            Node::Area(scope, area) if area != Area::Index && self.catalog.has_undated(scope) => {
+                Some((scope, area, UNDATED))
+            }
+            _ => None,
+        }
+    }
+
+    /// The directory that a node stands in; the root stands in itself.
+    pub fn parent(&self, node: &Node) -> Option<Node> {
+        Some(match *node {
+            Node::Root | Node::Account(_) | Node::Area(ScopeNumber::WHOLE, _) => Node::Root,
+            Node::Scope(scope) => Node::Account(self.places.account_of(scope)?),
+            Node::Area(scope, _) => Node::Scope(scope),
+            Node::Year(scope, area, _) => Node::Area(scope, area),
+            Node::Month(scope, area, year, _) => Node::Year(scope, area, year),
+            Node::Day(scope, area, date) => Node::Month(scope, area, date.year(), date.month()),
+            Node::Index(scope, UNDATED) => Node::Area(scope, Area::Index),
+            Node::Index(scope, date) => Node::Month(scope, Area::Index, date.year(), date.month()),
+            Node::File(_) => return None,
+        })
+    }
+
+    /// The directory that a file stands in.
+    pub fn directory(file: &File) -> Inode {
+        Inode::of(&match file.day {
+            UNDATED => Node::Area(file.scope, file.object.area),
+            day => Node::Day(file.scope, file.object.area, day),
+        })
+    }
+
+    /// The inode number of a node.
+    pub fn inode(node: &Node) -> Inode {
+        Inode::of(node)
+    }
+
+    /// Number of directories in a directory, for its link count.
+    pub fn subdirectories(&self, node: &Node) -> u32 {
+        let count = self.listed(node).filter(|c| !matches!(c.node, Node::Index(..))).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// The first day that exists in any scope.
+    pub fn first_day(&self) -> Date {
+        let scopes = self.places.scopes();
+        scopes.map(|scope| self.catalog.window(scope).first).min().unwrap_or(UNDATED)
+    }
+
+    /// The files of the directory that `file` stands in, in the order of names.
+    pub fn siblings(&self, file: &File) -> Arc<[Arc<File>]> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known
+            .folders
+            .get(&(file.scope, file.day))
+            .map_or_else(Arc::default, |f| f.files(file.object.area))
+    }
+
+    /// The text of a day's file in `index/`.
+    pub async fn index(&self, scope: ScopeNumber, date: Date) -> Result<Index, Failure> {
+        Ok(self.folder(scope, date).await?.index())
+    }
+
+    /// The same, if somebody has looked at it before.
+    pub fn known_index(&self, scope: ScopeNumber, date: Date) -> Option<Index> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.folders.get(&(scope, date))?.known_index()
+    }
+
+    /// The day's files, from its listing as it is now.
+    async fn folder(&self, scope: ScopeNumber, date: Date) -> Result<Arc<Folder>, Failure> {
+        let day: Arc<Day> = self.catalog.day(scope, date).await?;
+        let key = (scope, date);
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(folder) = known.folders.get(&key).filter(|f| f.is_of(&day)) {
+                return Ok(Arc::clone(folder));
+            }
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folder) = known.folders.get(&key).filter(|f| f.is_of(&day)) {
+            return Ok(Arc::clone(folder));
+        }
+        let folder = Arc::new(Folder::new(scope, day, &known.files));
+        for file in folder.all() {
+            known.files.insert(file.inode, Arc::clone(file));
+        }
+        known.folders.insert(key, Arc::clone(&folder));
+        Ok(folder)
+    }
+
+    /// The children of a directory that are known without a listing.
+    fn listed(&self, parent: &Node) -> impl Iterator<Item = Child> + use<> {
+        let children = match *parent {
+            Node::Root if self.places.are_scoped() => self.places.accounts(),
+            Node::Root => calendar::areas(ScopeNumber::WHOLE),
+            Node::Account(account) => self.places.profiles(account),
+            Node::Scope(scope) => calendar::areas(scope),
+            Node::Area(scope, area) => {
+                let mut years = calendar::years(scope, area, self.catalog.window(scope));
+                if area == Area::Index && self.catalog.has_undated(scope) {
+                    let name = calendar::index_name(UNDATED);
+                    years.push(Child { name, node: Node::Index(scope, UNDATED) });
+                }
+                years
+            }
+            Node::Year(scope, area, year) => {
+                calendar::months(scope, area, year, self.catalog.window(scope))
+            }
+            Node::Month(scope, area, year, month) => {
+                calendar::days(scope, area, (year, month), self.catalog.window(scope))
+            }
+            Node::Day(..) | Node::Index(..) | Node::File(_) => Vec::new(),
+        };
+        children.into_iter()
+    }
+
+    /// Whether a node decoded from a number is one of this tree's.
+    fn exists(&self, node: &Node) -> bool {
+        let within = |scope, holds: &dyn Fn(Window) -> bool| {
+            self.places.has(scope) && holds(self.catalog.window(scope))
+        };
+        match *node {
+            Node::Root | Node::File(_) => true,
+            Node::Account(account) => !self.places.profiles(account).is_empty(),
+            Node::Scope(scope) => scope != ScopeNumber::WHOLE && self.places.has(scope),
+            Node::Area(scope, _) => self.places.has(scope),
+            Node::Year(scope, _, year) => within(scope, &|w| calendar::has_year(w, year)),
+            Node::Month(scope, _, year, month) => {
+                within(scope, &|w| calendar::has_month(w, (year, month)))
+            }
+            Node::Index(scope, UNDATED) => {
+                self.places.has(scope) && self.catalog.has_undated(scope)
+            }
+            Node::Day(scope, _, date) | Node::Index(scope, date) => {
+                within(scope, &|w| w.contains(date))
+            }
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! The words that every room shares: days, objects, links, versions, and the closed list of causes
+//! for which an operation can fail.
+//!
+//! Nothing here does I/O, and nothing here names another room.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use jiff::civil::Date;
+use url::Url;
+
+/// One of the four top-level directories that a user sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Area {
+    /// Audio and video of calls, and voicemails.
+    Recordings,
+    /// What the platform's scenario engine wrote while the call ran.
+    Logs,
+    /// What was said, as text.
+    Transcripts,
+    /// One JSON line a call, a file a day.
+    Index,
+}
+
+impl Area {
+    /// All areas, in the order in which the root lists them.
+    pub const ALL: [Area; 4] = [Area::Index, Area::Logs, Area::Recordings, Area::Transcripts];
+
+    /// The directory's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Area::Recordings => "recordings",
+            Area::Logs => "logs",
+            Area::Transcripts => "transcripts",
+            Area::Index => "index",
+        }
+    }
+}
+
+/// Names an object for good: the same object has the same id in every listing, mount and version.
+///
+/// It is made of the vendor's own numbers (`recording/8123456789/30412`), holds no link and no
+/// secret, and is the seed of the inode number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectId(Arc<str>);
+
+impl ObjectId {
+    /// An id from its text.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for hashing and for logs.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Ids come from a vendor's JSON: escape whatever a terminal would obey.
+        write!(f, "{}", self.0.escape_debug())
+    }
+}
+
+/// An http or https address of a media object.
+///
+/// Whoever has an open link can listen to the call, so a link is treated as a secret: `Debug` shows
+/// the scheme and the host alone, and there is no `Display`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Link {
+    url: Url,
+    is_media: bool,
+    is_open: bool,
+}
+
+impl Link {
+    /// Takes `text` as a link. `None` when it is not an absolute http or https address with a host.
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text.trim()).ok()?;
+        (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(Self {
+            url,
+            is_media: false,
+            is_open: false,
+        })
+    }
+
+    /// The whole address, for the HTTP client only.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The same link, as one that leads to audio or video and nothing else: a text that comes in
+    /// its place is a login page or an error.
+    #[must_use]
+    pub fn to_media(self) -> Self {
+        Self { is_media: true, ..self }
+    }
+
+    /// The same link, as one that asks for no authorization as far as the vendor says: it gets none
+    /// unless the server asks for it after all.
+    #[must_use]
+    pub fn to_open(self) -> Self {
+        Self { is_open: true, ..self }
+    }
+
+    /// Whether it is said to ask for no authorization.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Whether only audio or video can be behind it.
+    pub fn is_media(&self) -> bool {
+        self.is_media
+    }
+
+    /// The extension of the last path segment, in lower case without the dot, when it looks like
+    /// one: 1 to 5 ASCII letters or digits, with at least one letter.
+    pub fn extension(&self) -> Option<String> {
+        let (stem, extension) = self.url.path_segments()?.next_back()?.rsplit_once('.')?;
+        let plausible = !stem.is_empty()
+            && (1..=5).contains(&extension.len())
+            && extension.bytes().all(|b| b.is_ascii_alphanumeric())
+            && extension.bytes().any(|b| b.is_ascii_alphabetic());
+        plausible.then(|| extension.to_ascii_lowercase())
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}/…", self.url.scheme(), self.url.host_str().unwrap_or("?"))
+    }
+}
+
+/// Where an object's bytes are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// Behind a link.
+    Remote {
+        /// Where.
+        link: Link,
+        /// What the listing says of its size in bytes. A claim counts only after one claim of the
+        /// same mount was compared with what the server then sent.
+        claimed_size: Option<u64>,
+    },
+    /// The listing itself carried them.
+    Inline(Bytes),
+}
+
+/// What a provider proposes as a file name; the tree makes it legal, short and unique.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameParts {
+    /// What stands before the id, joined with `-`: time, direction, number. May hold anything.
+    pub fields: Vec<String>,
+    /// The vendor's id of the object; it is never shortened away.
+    pub id: String,
+    /// The extension, without the dot.
+    pub extension: String,
+}
+
+/// A file that a vendor keeps, as its listing describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// Its identity.
+    pub id: ObjectId,
+    /// The directory that it belongs in.
+    pub area: Area,
+    /// The name proposed for it.
+    pub name: NameParts,
+    /// Its bytes.
+    pub content: Content,
+    /// The end of the call, in whole seconds since the Unix epoch.
+    pub modified: i64,
+    /// The call's facts, as names and values of extended attributes without their
+    /// `user.reelfs.` prefix.
+    pub attributes: Vec<(&'static str, String)>,
+}
+
+/// One call or lead of a listing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The vendor's id of the call; unique within a mount.
+    pub id: String,
+    /// The day (UTC) on which the call began; all of its files stand there.
+    pub day: Date,
+    /// When the call began, in seconds since the Unix epoch.
+    pub start: i64,
+    /// All of the call's facts for the index: no link, no credential.
+    pub facts: serde_json::Map<String, serde_json::Value>,
+    /// Its files. Empty while the call is in progress.
+    pub objects: Vec<Object>,
+}
+
+/// Stands for the day of what has no date: a list may not say when a call was. No call was on it.
+pub const UNDATED: Date = jiff::civil::date(0, 1, 1);
+
+/// A part of what a key opens that has directories of its own, such as a profile of an agency: a
+/// number that is the same in every mount, below 2^26. 0 is the whole of a key that opens one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScopeNumber(pub u32);
+
+impl ScopeNumber {
+    /// The only scope of a key that opens one account.
+    pub const WHOLE: ScopeNumber = ScopeNumber(0);
+}
+
+/// A vendor's id and name of a thing that becomes a directory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Label {
+    /// The id, by which the thing is known for good.
+    pub id: String,
+    /// The name. May hold anything.
+    pub name: String,
+}
+
+/// Whole days, UTC: from the first inclusive to the last inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// First day.
+    pub first: Date,
+    /// Last day, not before `first`.
+    pub last: Date,
+}
+
+impl Window {
+    /// One day.
+    pub fn day(day: Date) -> Self {
+        Self { first: day, last: day }
+    }
+
+    /// Whether `day` lies in it.
+    pub fn contains(&self, day: Date) -> bool {
+        self.first <= day && day <= self.last
+    }
+}
+
+/// What tells one version of an object from the next, as the server gave it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Validator {
+    /// The `ETag`, with its quotes and its `W/`.
+    pub etag: Option<String>,
+    /// The `Last-Modified`, to the letter.
+    pub last_modified: Option<String>,
+}
+
+impl Validator {
+    /// Whether `other` can be the same version: what both name must agree.
+    pub fn agrees_with(&self, other: &Validator) -> bool {
+        let agree = |a: &Option<String>, b: &Option<String>| match (a, b) {
+            (Some(a), Some(b)) => a == b,
+            _ => true,
+        };
+        agree(&self.etag, &other.etag) && agree(&self.last_modified, &other.last_modified)
+    }
+}
+
+/// Why an operation failed, as far as anybody outside the room that failed may care.
+///
+/// The table from cause to errno stands in `fuse` and in `docs/SEMANTICS.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// There is no such name.
+    NotFound,
+    /// The vendor no longer has the object, or not yet.
+    Gone,
+    /// The vendor refuses: credentials, role, or a login page instead of media.
+    Denied,
+    /// The vendor asks to slow down and did not relent within the deadline.
+    Throttled,
+    /// No connection to the vendor's server could be made.
+    Unreachable,
+    /// The deadline passed.
+    TimedOut,
+    /// The object changed since it was opened.
+    Changed,
+    /// The server answered with something that cannot be right.
+    BadAnswer,
+    /// A fault of reelfs itself.
+    Internal,
+}
+
+/// A failure on its way up: its cause, and the lower error for the log.
+///
+/// It is cheap to clone, since all who wait for one block get the same failure.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The cause.
+    pub cause: Cause,
+    detail: Arc<dyn Error + Send + Sync>,
+}
+
+impl Failure {
+    /// A failure with the error that led to it.
+    pub fn new(cause: Cause, detail: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { cause, detail: Arc::from(detail.into()) }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&chain(&*self.detail))
+    }
+}
+
+impl Error for Failure {}
+
+/// An error with all that led to it, in one line. Control characters, which may come from a
+/// vendor's strings, are escaped, so that a terminal or a log obeys none of them.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let links = std::iter::successors(Some(error), |&error| error.source());
+    let text = links.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(plain).collect()
+}
+
+/// Locks, also after a panic elsewhere: every critical section here leaves its data whole, and none
+/// is held over the network or a kernel notification.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,79 @@
+//! Applications that are open: what `reelfs apps` shows and switches, what a mount says of them, and
+//! that their links get no credentials.
+
+use std::fs;
+use std::process::Command;
+
+use reelfs::sandbox::{Account, Content, Credential, NewRecord, NewSession, Options};
+use walkdir::WalkDir;
+
+use crate::ground::{Ground, REELFS, at, can_mount, days_ago, output, slashed, text, wait_until};
+
+/// An open application with an open and a secure recording, and a secure one.
+fn ground() -> Ground {
+    let mut account = Account::empty(1);
+    let call = |minute, application: &str| {
+        NewSession::at(at(days_ago(1), 9, minute, 0))
+            .application(&format!("{application}.acme.voximplant.com"))
+            .incoming("1")
+            .record(NewRecord::new(Content::ramp(7, 1_000)))
+    };
+    account.add(call(0, "sales").open());
+    account.add(call(1, "sales"));
+    account.add(call(2, "support"));
+    Ground::new(Options::default(), account)
+}
+
+fn apps(ground: &Ground, more: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(REELFS);
+    command.arg("apps").args(more).arg("--credentials").arg(ground.credentials());
+    let output = output(command.args(["--api-url", ground.sandbox.base_url()]));
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn open_links_get_no_credentials_unless_the_server_asks() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground();
+    let mount = ground.mount(&[]);
+    let warning = "anyone who has a link can open recordings and logs of: sales (";
+    wait_until("the warning", || mount.log().contains(warning));
+    let day = mount.path("recordings").join(slashed(days_ago(1)));
+    let files = WalkDir::new(day).sort_by_file_name().into_iter().map(Result::unwrap);
+    let mut seen = Vec::new();
+    for file in files.filter(|entry| entry.file_type().is_file()) {
+        ground.sandbox.clear_requests();
+        assert_eq!(fs::read(file.path()).unwrap().len(), 1_000);
+        let requests = ground.media_requests();
+        seen.push(requests.iter().map(|request| request.credential).collect::<Vec<_>>());
+    }
+    // The last two may have been read ahead together.
+    assert_eq!(seen[0], [Credential::None]);
+    let all: Vec<_> = seen.concat();
+    assert_eq!(all.iter().filter(|kind| **kind == Credential::Bearer).count(), 2);
+    assert_eq!(all.len(), 4, "one open, one that was asked for after all, one secure: {all:?}");
+}
+
+#[test]
+fn applications_are_listed_and_switched() {
+    let ground = ground();
+    let (code, listed, _) = apps(&ground, &[]);
+    assert_eq!(code, Some(0));
+    let lines: Vec<Vec<&str>> =
+        listed.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["10733200", "open", "sales.acme.voximplant.com"]);
+    assert_eq!(lines[1][1], "secure");
+    let (code, _, told) = apps(&ground, &["--secure", "on", "sales"]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("hint: add --yes"), "{told}");
+    assert!(!ground.sandbox.account().applications()[0].secure);
+    let (code, told, _) = apps(&ground, &["--secure", "on", "sales", "--yes"]);
+    assert_eq!(code, Some(0));
+    assert!(told.contains("secure"), "{told}");
+    assert!(ground.sandbox.account().applications()[0].secure);
+    let (code, _, told) = apps(&ground, &["--secure", "off", "nobody", "--yes"]);
+    assert_eq!((code, told.contains("no application is called nobody")), (Some(1), true));
+    assert_eq!(apps(&ground, &["--secure", "maybe", "sales"]).0, Some(2));
+}

@@ -1,0 +1,155 @@
+//! `reelfs get`, and the vendor's own curl sample with `reelfs auth-header`.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use reelfs::sandbox::whatconverts::{Agency, NewLead};
+use reelfs::sandbox::{
+    Account, Action, Content, Credential, Kind, NewRecord, NewSession, Options, Rule,
+};
+
+use crate::ground::{Ground, REELFS, at, days_ago, output, sh, text};
+
+const MIB: u64 = 1024 * 1024;
+
+/// An account with one recording of each size, and their links.
+fn ground(sizes: &[u64]) -> (Ground, Vec<String>) {
+    let mut account = Account::empty(1);
+    for (&size, n) in sizes.iter().zip(0..) {
+        let record = NewRecord::new(Content::ramp(7, size));
+        account.add(NewSession::at(at(days_ago(1), 9, n, 0)).incoming("1").record(record));
+    }
+    let ground = Ground::new(Options::default(), account);
+    let account = ground.sandbox.account();
+    let links = account.files().iter().map(|file| ground.sandbox.link(file)).collect();
+    (ground, links)
+}
+
+/// `reelfs get` with the account's key, in a directory of its own.
+fn get(ground: &Ground, more: &[&str]) -> Command {
+    let mut command = Command::new(REELFS);
+    fs::create_dir_all(here(ground)).unwrap();
+    command.current_dir(here(ground)).arg("get").args(more);
+    command.arg("--credentials").arg(ground.credentials());
+    command.args(["--api-url", ground.sandbox.base_url()]);
+    command
+}
+
+fn here(ground: &Ground) -> PathBuf {
+    ground.dir.path().join("here")
+}
+
+fn names(ground: &Ground) -> Vec<String> {
+    let entries = fs::read_dir(here(ground)).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn several_links_are_downloaded_under_their_names() {
+    let (ground, links) = ground(&[3 * MIB + 7, 0, 1_000]);
+    let links: Vec<&str> = links.iter().map(String::as_str).collect();
+    let done = output(&mut get(&ground, &links));
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert_eq!(names(&ground), ["30000.mp3", "30001.mp3", "30002.mp3"]);
+    let first = fs::read(here(&ground).join("30000.mp3")).unwrap();
+    assert!(first == Content::ramp(7, 3 * MIB + 7).to_bytes());
+    assert!(fs::read(here(&ground).join("30001.mp3")).unwrap().is_empty());
+    assert_eq!(ground.media_requests().len(), 3);
+}
+
+#[test]
+fn a_link_can_be_given_a_name() {
+    let (ground, links) = ground(&[1_000]);
+    let done = output(&mut get(&ground, &[&links[0], "-o", "my_recording.mp3"]));
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert_eq!(names(&ground), ["my_recording.mp3"]);
+}
+
+#[test]
+fn a_part_is_resumed_and_never_glued_to_another_version() {
+    for changes in [false, true] {
+        let (ground, links) = ground(&[4 * MIB]);
+        // The body breaks off, and the server is not there for the rest.
+        let down = Action::Status { code: 503, body: String::new(), retry_after: None };
+        for rule in [Rule::new(Action::Reset { after: MIB }).times(1), Rule::new(down)] {
+            ground.sandbox.faults().add(rule.on_file(Kind::Recording));
+        }
+        let broken = output(&mut get(&ground, &[&links[0], "-o", "a.mp3", "--timeout", "1s"]));
+        assert_eq!(broken.status.code(), Some(1));
+        let told = text(&broken.stderr);
+        assert!(told.starts_with("error: a.mp3: ") && !told.contains("://"), "{told}");
+        assert_eq!(names(&ground), [".a.mp3.part", ".a.mp3.part.json"]);
+        ground.sandbox.faults().clear();
+        ground.sandbox.clear_requests();
+        let mut wanted = Content::ramp(7, 4 * MIB);
+        if changes {
+            wanted = Content::ramp(99, 4 * MIB);
+            ground.sandbox.change(|account| {
+                let target = account.files()[0].target.clone();
+                account.file_mut(&target).unwrap().content = wanted.clone();
+            });
+        }
+        let done = output(&mut get(&ground, &[&links[0], "-o", "a.mp3"]));
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        assert!(fs::read(here(&ground).join("a.mp3")).unwrap() == wanted.to_bytes());
+        assert_eq!(names(&ground), ["a.mp3"]);
+        if !changes {
+            let requests = ground.media_requests();
+            assert_eq!(requests.len(), 1);
+            assert_eq!(requests[0].status, 206);
+            assert!(requests[0].sent <= 3 * MIB, "{} bytes", requests[0].sent);
+        }
+    }
+}
+
+#[test]
+fn a_dead_link_is_an_error_and_leaves_nothing() {
+    let (ground, links) = ground(&[1_000, 1_000]);
+    ground.sandbox.change(|account| {
+        let target = account.files()[0].target.clone();
+        account.file_mut(&target).unwrap().gone = true;
+    });
+    let failed = output(&mut get(&ground, &[&links[0], &links[1], "nonsense://"]));
+    assert_eq!(failed.status.code(), Some(1));
+    assert_eq!(text(&failed.stderr).trim(), "error: link 3 is none");
+    let failed = output(&mut get(&ground, &[&links[0], &links[1]]));
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(text(&failed.stderr).contains("30000.mp3: GET"), "{}", text(&failed.stderr));
+    assert_eq!(names(&ground), ["30001.mp3"]);
+}
+
+#[test]
+fn the_other_vendors_recordings_are_downloaded_with_their_token() {
+    let mut agency = Agency::empty(1);
+    let lead = NewLead::call(at(days_ago(1), 9, 0, 0)).recording(Content::ramp(7, 300_000));
+    agency.add(lead);
+    let ground = Ground::agency(Options::default(), agency);
+    let agency = ground.sandbox.agency();
+    let id = &agency.leads()[0].recording.as_ref().unwrap().id;
+    let link = format!("{}/recording/{id}/play", ground.sandbox.base_url());
+    let to = ground.dir.path().join("a.mp3");
+    let mut command = Command::new(REELFS);
+    command.arg("get").arg(link).arg("-o").arg(&to);
+    command.arg("--key-file").arg(ground.dir.path().join("keys/whatconverts.json"));
+    command.args(["--api-url", ground.sandbox.base_url()]);
+    let done = output(&mut command);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(fs::read(to).unwrap() == Content::ramp(7, 300_000).to_bytes());
+    assert_eq!(ground.media_requests()[0].credential, Credential::Token);
+}
+
+#[test]
+fn the_vendors_curl_sample_works() {
+    let (ground, links) = ground(&[200_000]);
+    let to = ground.dir.path().join("my_recording.mp3");
+    let (key, link, out) = (ground.credentials(), &links[0], to.display());
+    sh(&format!(
+        "curl -sS --fail -H \"$({REELFS} auth-header --credentials {})\" '{link}' -o {out}",
+        key.display()
+    ));
+    assert!(fs::read(to).unwrap() == Content::ramp(7, 200_000).to_bytes());
+}

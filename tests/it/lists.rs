@@ -1,0 +1,216 @@
+//! Lists on real mounts: of either vendor, with and without dates, changed while they are mounted.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use reelfs::sandbox::whatconverts::{Agency, NewLead};
+use reelfs::sandbox::{Account, Content, Credential, NewRecord, NewSession, Options};
+use walkdir::WalkDir;
+
+use crate::ground::{
+    Ground, Mount, at, can_mount, days_ago, output, sh, slashed, text, wait_until,
+};
+
+fn write(ground: &Ground, text: &str) -> PathBuf {
+    let path = ground.dir.path().join("list.csv");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn mount(ground: &Ground, list: &Path, more: &[&str]) -> Mount {
+    let mut command = ground.mount_command_of("list", more);
+    command.arg("--from").arg(list);
+    ground.start(command)
+}
+
+fn files(below: &Path) -> Vec<PathBuf> {
+    let files = WalkDir::new(below).sort_by_file_name().into_iter().map(Result::unwrap);
+    files.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path).collect()
+}
+
+/// A secure recording of a Voximplant account, and its link.
+fn voximplant() -> (Ground, String) {
+    let mut account = Account::empty(1);
+    let record = NewRecord::new(Content::ramp(7, 200_000));
+    account.add(NewSession::at(at(days_ago(1), 9, 0, 0)).incoming("1").record(record));
+    let ground = Ground::new(Options::default(), account);
+    let link = ground.sandbox.link(ground.sandbox.account().files()[0]);
+    (ground, link)
+}
+
+#[test]
+fn a_lead_export_is_mounted_with_the_token_of_its_key() {
+    if !can_mount() {
+        return;
+    }
+    let mut agency = Agency::empty(1);
+    for n in 0..3 {
+        let call = NewLead::call(at(days_ago(2), 9, n, 0)).recording(Content::ramp(7, 1_000));
+        agency.add(call);
+    }
+    let ground = Ground::agency(Options::default(), agency);
+    let mut list = "\u{feff}\"Lead ID\";\"Date\";\"Phone Number\";\"Recording\"\r\n".to_owned();
+    for lead in ground.sandbox.agency().leads() {
+        let id = &lead.recording.as_ref().unwrap().id;
+        let base = ground.sandbox.base_url();
+        let day = days_ago(2);
+        writeln!(list, "{};{day} 09:00:00;+1555;{base}/recording/{id}/play\r", lead.id).unwrap();
+    }
+    let list = write(&ground, &list);
+    let key = ground.dir.path().join("keys/whatconverts.json");
+    let key = ["--auth", "whatconverts-token", "--key-file", key.to_str().unwrap()];
+    let mount = mount(&ground, &list, &key);
+    let directory = mount.path("recordings").join(slashed(days_ago(2)));
+    let names = sh(&format!("ls {}", directory.display()));
+    assert_eq!(names.lines().next(), Some("090000-+1555-153928000.mp3"));
+    for path in files(&directory) {
+        assert!(fs::read(path).unwrap() == Content::ramp(7, 1_000).to_bytes());
+    }
+    let requests = ground.media_requests();
+    assert_eq!(requests.len(), 3);
+    assert!(requests.iter().all(|request| request.credential == Credential::Token));
+}
+
+#[test]
+fn links_without_dates_stand_flat_under_their_names() {
+    if !can_mount() {
+        return;
+    }
+    let (ground, link) = voximplant();
+    let list = write(&ground, &format!("url\tname\n{link}\tfirst.mp3\n"));
+    let key = ground.credentials();
+    let key = ["--auth", "voximplant", "--credentials", key.to_str().unwrap()];
+    let mount = mount(&ground, &list, &key);
+    assert_eq!(files(&mount.path("recordings")), [mount.path("recordings/first.mp3")]);
+    let bytes = fs::read(mount.path("recordings/first.mp3")).unwrap();
+    assert!(bytes == Content::ramp(7, 200_000).to_bytes());
+    let index = fs::read_to_string(mount.path("index/undated.jsonl")).unwrap();
+    assert!(index.contains("\"files\":[\"recordings/first.mp3\"]") && !index.contains("http"));
+}
+
+#[test]
+fn a_list_that_changes_is_read_again() {
+    if !can_mount() {
+        return;
+    }
+    let (ground, link) = voximplant();
+    let list = write(&ground, &format!("url,name\n{link},first.mp3\n"));
+    let key = ground.credentials();
+    let mount = mount(&ground, &list, &["--credentials", key.to_str().unwrap()]);
+    let first = mount.path("recordings/first.mp3");
+    assert!(first.exists());
+    write(&ground, &format!("url,name,date\n{link},second.mp3,2026-01-02\n"));
+    let second = mount.path("recordings/2026/01/02/second.mp3");
+    wait_until("the new list shows", || second.exists());
+    assert_eq!(fs::read(&second).unwrap().len(), 200_000);
+    // One that is no list leaves what was there.
+    write(&ground, "");
+    wait_until("the log tells", || {
+        let _ = fs::read_dir(mount.path("recordings"));
+        mount.log().contains("what was read before stays")
+    });
+    assert!(second.exists());
+}
+
+#[test]
+fn a_hundred_thousand_lines_mount_in_a_moment() {
+    if !can_mount() {
+        return;
+    }
+    let ground = Ground::new(Options::default(), Account::empty(1));
+    let mut list = "Recording,Date\n".to_owned();
+    for n in 0..100_000 {
+        let day = days_ago(n % 300);
+        writeln!(list, "https://media.example/recording/RE{n}/play,{day} 10:00:00").unwrap();
+    }
+    let list = write(&ground, &list);
+    let begun = Instant::now();
+    let mount = mount(&ground, &list, &[]);
+    let took = begun.elapsed();
+    // Ten times what it takes when optimised: this program is not, and shares the machine.
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    let count = sh(&format!("find {} -type f | wc -l", mount.path("recordings").display()));
+    assert_eq!(count.trim(), "100000");
+    assert!(ground.sandbox.requests().is_empty());
+}
+
+#[test]
+fn what_is_wrong_with_a_list_is_told() {
+    if !can_mount() {
+        return;
+    }
+    let (ground, link) = voximplant();
+    let run = |list: &str, more: &[&str]| {
+        let list = write(&ground, list);
+        let mut command = ground.mount_command_of("list", more);
+        let output = output(command.arg("--from").arg(list));
+        let _ = Command::new("umount").arg(ground.mountpoint()).output();
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, told) = run("Name,Date\na,b\n", &[]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("error: ") && told.contains("list.csv: holds no link"), "{told}");
+    assert!(told.contains("hint: "), "{told}");
+    let key = ground.credentials();
+    let key = ["--credentials", key.to_str().unwrap()];
+    let cut = format!("url,name\n{link},a\nhttps://elsewhere.example/x.mp3,b\nhttps://ap");
+    let (code, told) = run(&cut, &key);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("1 of 3 lines that cannot be used (line 4: fewer columns"), "{told}");
+    assert!(told.contains("1 of 2 links do not lead to the vendor's hosts"), "{told}");
+    assert!(!told.contains("://"), "a link was told: {told}");
+}
+
+#[test]
+fn a_strange_host_gets_no_credentials() {
+    if !can_mount() {
+        return;
+    }
+    let (ground, link) = voximplant();
+    // The same server under a name that is not trusted.
+    let strange = link.replace("127.0.0.1", "localhost");
+    let list = write(&ground, &strange);
+    let key = ground.credentials();
+    let mount = mount(&ground, &list, &["--credentials", key.to_str().unwrap()]);
+    let path = files(&mount.path("recordings")).remove(0);
+    assert_eq!(fs::read(path).unwrap_err().raw_os_error(), Some(libc::EACCES));
+    let requests = ground.media_requests();
+    assert!(!requests.is_empty());
+    assert!(requests.iter().all(|request| request.credential == Credential::None));
+}
+
+#[test]
+fn an_api_key_lists_and_reads_and_its_user_is_warned() {
+    if !can_mount() {
+        return;
+    }
+    let (ground, _) = voximplant();
+    let key = ground.dir.path().join("api-key.txt");
+    fs::write(&key, format!("{}\n", ground.sandbox.api_key())).unwrap();
+    let account = ground.sandbox.account();
+    for (name, value) in [
+        ("--account-id", account.id.to_string()),
+        ("--account-email", account.email.clone()),
+        ("--account-name", account.name.clone()),
+    ] {
+        let mut command = ground.mount_command_of("voximplant", &[name, &value]);
+        let mount = ground.start({
+            command.arg("--api-key-file").arg(&key);
+            command
+        });
+        let directory = mount.path("recordings").join(slashed(days_ago(1)));
+        let path = files(&directory).remove(0);
+        assert!(fs::read(path).unwrap() == Content::ramp(7, 200_000).to_bytes());
+        assert!(mount.log().contains("warning: Voximplant deprecates API keys"), "{}", mount.log());
+        assert!(!mount.log().contains(ground.sandbox.api_key()));
+    }
+    let requests = ground.sandbox.requests();
+    assert!(requests.iter().all(|request| request.credential == Credential::ApiKey));
+    let mut command = ground.mount_command_of("voximplant", &["--account-id", "1"]);
+    let refused = output(&mut command);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("VOXIMPLANT_API_KEY: holds no API key"));
+}

@@ -1,0 +1,24 @@
+//! The integration tests: one binary, a module a behaviour, test names that are sentences.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+#![expect(clippy::print_stderr, reason = "what is skipped says so")]
+
+mod applications;
+mod command_line;
+mod get;
+mod ground;
+mod http_source;
+mod listing;
+mod lists;
+mod read_ahead;
+mod reading;
+mod rooms;
+mod sandbox;
+mod scripted;
+mod secrets;
+mod semantics;
+mod tokens;
+mod vendor_client;
+mod voximplant_listing;
+mod whatconverts;
+mod whole_account;
