@@ -108,21 +108,30 @@ impl Client {
         let mut ask = Ask::new(method, url, None);
         let mut schedule = Schedule::default();
         let _pass = self.pass(0, &Urgency::now(), &ask, deadline).await?;
+        // What the try before this one met: it says more than that time ran out during this one.
+        let mut earlier: Option<Result<ApiAnswer, Error>> = None;
         loop {
             let answer = match self.once(url, call, &mut ask, deadline).await {
                 Ok(answer) => answer,
                 Err(error) => {
-                    let again = match fault(&error.reason) {
+                    let fault = fault(&error.reason);
+                    let outcome = match earlier {
+                        Some(earlier) if matches!(error.reason, Reason::TimedOut) => earlier,
+                        _ => Err(error),
+                    };
+                    let again = match fault {
                         Some(fault) => self.pause(&mut schedule, fault, None, deadline).await,
                         None => false,
                     };
-                    if again {
-                        continue;
+                    if !again {
+                        return outcome;
                     }
-                    return Err(error);
+                    earlier = Some(outcome);
+                    continue;
                 }
             };
-            let again = match answer.verdict().unwrap_or_else(|| judge(&answer)) {
+            let verdict = answer.verdict().unwrap_or_else(|| judge(&answer));
+            let again = match verdict {
                 Verdict::Take => false,
                 Verdict::Renew => {
                     !std::mem::replace(&mut schedule.renewed, true)
@@ -140,6 +149,8 @@ impl Client {
             if !again {
                 return Ok(answer);
             }
+            // A refusal that was mended says nothing of what comes after it.
+            earlier = (verdict != Verdict::Renew).then_some(Ok(answer));
         }
     }
 

@@ -66,6 +66,15 @@ impl Error {
     pub(super) fn new(ask: &Ask, reason: Reason) -> Self {
         Self { ask: ask.clone(), reason }
     }
+
+    /// The error to tell after several tries: when time ran out during the last one, what the one
+    /// before it met says more.
+    pub(super) fn after(self, earlier: Option<Self>) -> Self {
+        match (&self.reason, earlier) {
+            (Reason::TimedOut, Some(earlier)) => earlier,
+            _ => self,
+        }
+    }
 }
 
 /// Why a request failed.

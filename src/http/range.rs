@@ -89,6 +89,7 @@ impl HttpSource {
         let host = ask.host.clone();
         let mut ranged = !self.refuses_ranges(&host);
         let mut call = if link.is_open() { Call::Open } else { Call::Media };
+        let mut earlier = None;
         loop {
             let until = deadline.min(Instant::now() + client.stall());
             let headers = want.headers(ranged);
@@ -126,9 +127,11 @@ impl HttpSource {
                     }
                 }
             };
+            let error = Error::new(&ask, reason).after(earlier);
             if !client.pause(schedule, fault, asked, deadline).await {
-                return Err(Error::new(&ask, reason));
+                return Err(error);
             }
+            earlier = Some(error);
         }
     }
 
