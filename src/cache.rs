@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, Weak};
 use crate::source::{RangeSource, Version};
 use crate::types::{Link, ObjectId, lock};
 
+pub use crate::types::BLOCK_SIZE;
+
 pub use blob::{Blob, BlockIndex, Interest, When};
 use memory::Memory;
 
@@ -21,12 +23,6 @@ mod blob;
 mod flight;
 mod memory;
 mod slot;
-
-/// Size of a block in bytes; the last block of an object may be shorter.
-///
-/// A random read of 4 KiB far away must cost little more than its round trip: at 20 MB/s a block of
-/// this size takes 6.5 ms beside a delay of 50 ms.
-pub const BLOCK_SIZE: u64 = 128 * 1024;
 
 /// Blocks of all objects of a mount.
 pub struct Cache {

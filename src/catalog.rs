@@ -16,7 +16,8 @@ use tokio::time::Instant;
 
 use crate::source::{Provider, Scope, Version};
 use crate::types::{
-    Cause, Content, Entry, Failure, Label, Object, ObjectId, ScopeNumber, UNDATED, Window, lock,
+    Call, Cause, Content, Day, Entry, Failure, Label, Object, ObjectId, ScopeNumber, UNDATED,
+    Window, lock,
 };
 use sizes::Sizes;
 use walk::Walk;
@@ -35,35 +36,6 @@ const OLDER_DAY_LIFE: Duration = Duration::from_secs(6 * 60 * 60);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// How long who has an older listing waits for a newer one. It goes on behind his back.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The calls of one day, in order of their start.
-#[derive(Debug, PartialEq)]
-pub struct Day {
-    /// The day (UTC).
-    pub date: Date,
-    /// Its calls.
-    pub calls: Vec<Call>,
-}
-
-/// A call as it is kept: an account has many, and a tree of JSON values takes ten times its text.
-#[derive(Debug, PartialEq)]
-pub struct Call {
-    /// When it began, in seconds since the Unix epoch.
-    pub start: i64,
-    /// Its facts, as the text of one JSON object; it has no `files`.
-    pub facts: Box<str>,
-    /// Its files.
-    pub objects: Box<[Arc<Object>]>,
-}
-
-impl From<Entry> for Call {
-    fn from(mut entry: Entry) -> Self {
-        entry.facts.remove("files");
-        let facts = serde_json::Value::Object(entry.facts).to_string().into();
-        let objects = entry.objects.into_iter().map(Arc::new).collect();
-        Self { start: entry.start, facts, objects }
-    }
-}
 
 /// What is known of an account, or of the several that a key opens.
 pub struct Catalog {

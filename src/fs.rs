@@ -229,8 +229,7 @@ impl Fs {
         let node = self.node(inode)?;
         Ok(match (&node, wanted) {
             (Node::File(file), Some(wanted)) => {
-                let mut pairs = file.object.attributes.iter();
-                pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value.clone())
+                file.object.attributes.get(wanted).map(str::to_owned)
             }
             _ => None,
         })
@@ -240,8 +239,8 @@ impl Fs {
     pub fn listxattr(&self, inode: Inode) -> Result<Vec<String>, Failure> {
         Ok(match self.node(inode)? {
             Node::File(file) => {
-                let names = file.object.attributes.iter().map(|(name, _)| *name);
-                names.map(|name| format!("{XATTR_PREFIX}{name}")).collect()
+                let facts = file.object.attributes.iter();
+                facts.map(|(name, _)| format!("{XATTR_PREFIX}{name}")).collect()
             }
             _ => Vec::new(),
         })

@@ -15,5 +15,6 @@ pub mod provider;
 pub mod reader;
 pub mod sandbox;
 pub mod source;
+pub mod store;
 pub mod tree;
 pub mod types;

@@ -9,8 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::civil::Date;
 
-use crate::catalog::{Catalog, Day};
-use crate::types::{Area, Cause, Failure, Object, ScopeNumber, UNDATED, Window};
+use crate::catalog::Catalog;
+use crate::types::{Area, Cause, Day, Failure, Object, ScopeNumber, UNDATED, Window};
 use folder::Folder;
 use places::Places;
 

@@ -10,8 +10,7 @@ use serde_json::json;
 
 use super::name::{file_name, numbered};
 use super::{File, Inode};
-use crate::catalog::Day;
-use crate::types::{Area, Object, ObjectId, ScopeNumber, UNDATED};
+use crate::types::{Area, Day, Object, ObjectId, ScopeNumber, UNDATED};
 
 /// The text of a day's file in `index/`.
 #[derive(Clone, Debug)]

@@ -16,15 +16,15 @@ use self::paths::{Mention, mentions};
 
 /// Which rooms each room may name, top to bottom. A room is the first part of a module's path:
 /// `src/fuse.rs` and `src/fuse/errno.rs` are `fuse`.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("main", &["cli", "app"]),
     // `http` for the form of a host that is trusted, which people type.
     ("cli", &["config", "http"]),
     (
         "app",
         &[
-            "config", "fuse", "fs", "tree", "reader", "cache", "catalog", "provider", "http",
-            "sandbox", "source", "types",
+            "config", "fuse", "fs", "tree", "reader", "cache", "catalog", "store", "provider",
+            "http", "sandbox", "source", "types",
         ],
     ),
     ("config", &["http", "types"]),
@@ -32,8 +32,9 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("fs", &["tree", "reader", "cache", "catalog", "source", "types"]),
     ("tree", &["catalog", "source", "types"]),
     ("reader", &["cache", "source", "types"]),
-    ("cache", &["source", "types"]),
-    ("catalog", &["source", "types"]),
+    ("cache", &["store", "source", "types"]),
+    ("catalog", &["store", "source", "types"]),
+    ("store", &["source", "types"]),
     ("provider", &["http", "source", "types"]),
     ("http", &["source", "types"]),
     ("sandbox", &["types"]),
@@ -42,10 +43,11 @@ const ROOMS: [(&str, &[&str]); 15] = [
 ];
 
 /// Libraries, and the modules outside of which nothing may name them.
-const LIBRARIES: [(&str, &[&str]); 6] = [
+const LIBRARIES: [(&str, &[&str]); 7] = [
     ("fuser", &["fuse"]),
     ("libc", &["fuse"]),
-    ("nix", &["fuse", "app"]),
+    ("nix", &["fuse", "app", "store"]),
+    ("rusqlite", &["store"]),
     ("reqwest", &["http"]),
     ("jsonwebtoken", &["http/jwt", "sandbox"]),
     ("clap", &["cli"]),

@@ -173,6 +173,7 @@ impl Row<'_> {
             name: self.name(&link, hash, start, number),
             modified: end,
             attributes: attributes.map(|(name, value)| (name, scrub::line(&value))).collect(),
+            is_gone: false,
             content: Content::Remote {
                 claimed_size: self.text(&SIZE).and_then(|text| text.parse().ok()),
                 link,

@@ -12,7 +12,7 @@ use url::Url;
 use super::{Media, api};
 use crate::provider::fields::Fields;
 use crate::provider::scrub;
-use crate::types::{Area, Content, Entry, Link, NameParts, Object, ObjectId};
+use crate::types::{Area, Content, Entry, Facts, Link, NameParts, Object, ObjectId};
 
 /// Where recordings are.
 pub(super) struct Links<'a> {
@@ -144,6 +144,7 @@ impl Lead<'_> {
             content,
             modified: self.end,
             attributes: self.attributes(kind),
+            is_gone: false,
         }
     }
 
@@ -159,7 +160,7 @@ impl Lead<'_> {
         Link::parse(url.as_str()).map(Link::to_media)
     }
 
-    fn attributes(&self, kind: &str) -> Vec<(&'static str, String)> {
+    fn attributes(&self, kind: &str) -> Facts {
         let facts = ATTRIBUTES.iter().map(|(name, field)| {
             let flag = self.fields.flag(field).map(|flag| flag.to_string());
             // A number of 0 or 1 is no flag.
@@ -236,7 +237,7 @@ mod tests {
         let object = &entry.objects[1];
         assert_eq!(object.name.id, "153928001-voicemail");
         assert_eq!(object.modified, entry.start + 65);
-        assert!(entry.objects[0].attributes.contains(&("spam", "false".to_owned())));
+        assert!(entry.objects[0].attributes.get("spam") == Some("false"));
         let facts = Value::Object(entry.facts).to_string();
         assert!(!facts.contains("http") && !facts.contains("[link]"), "{facts}");
     }

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::{Session, UNKNOWN, direction, whole_second};
 use crate::provider::fields::Fields;
 use crate::provider::scrub;
-use crate::types::{Area, Content, Link, NameParts, Object, ObjectId};
+use crate::types::{Area, Content, Facts, Link, NameParts, Object, ObjectId};
 
 /// Extensions of links that name a kind of media; any other says nothing.
 const MEDIA: [&str; 14] = [
@@ -105,6 +105,7 @@ impl Take<'_> {
             content,
             modified: self.end.as_second(),
             attributes: clean(attributes),
+            is_gone: false,
         }
     }
 }
@@ -123,6 +124,7 @@ fn log(session: &Session<'_>, end: Timestamp, link: Link) -> Object {
         content: Content::Remote { link, claimed_size: None },
         modified: end.as_second(),
         attributes: clean(attributes(session, "log", session.start, call)),
+        is_gone: false,
     }
 }
 
@@ -212,6 +214,6 @@ fn end_reason(call: Fields<'_>) -> Option<String> {
     })
 }
 
-fn clean(attributes: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
+fn clean(attributes: Vec<(&'static str, String)>) -> Facts {
     attributes.into_iter().map(|(name, value)| (name, scrub::line(&value))).collect()
 }

@@ -62,9 +62,7 @@ fn a_session_becomes_its_files() {
 #[test]
 fn attributes_and_facts_hold_no_link() {
     let entry = entry_of(&full());
-    let attribute = |object: &Object, name: &str| {
-        object.attributes.iter().find(|(n, _)| *n == name).map(|(_, value)| value.clone())
-    };
+    let attribute = |object: &Object, name: &str| object.attributes.get(name).map(str::to_owned);
     let (recording, log) = (&entry.objects[0], &entry.objects[3]);
     assert_eq!(attribute(recording, "call_id").as_deref(), Some("2"));
     assert_eq!(attribute(recording, "duration").as_deref(), Some("60"));
@@ -136,9 +134,7 @@ fn a_record_belongs_to_the_call_that_ran() {
     let calls: Vec<_> = entry_of(&session)
         .objects
         .iter()
-        .map(|object| {
-            object.attributes.iter().find(|(name, _)| *name == "call_id").unwrap().1.clone()
-        })
+        .map(|object| object.attributes.get("call_id").unwrap().to_owned())
         .collect();
     assert_eq!(calls, ["2", "1", "2", "1"]);
 }

@@ -1,0 +1,453 @@
+//! The one thread that writes: takes what is to be kept, in batches, and puts it on disk.
+//!
+//! Nobody waits for it. A block is not held for it either: it is asked for when it is its turn, and
+//! is gone if memory was needed meanwhile. A block's bytes are in their file before its row says so,
+//! so that whatever ends the process leaves nothing that reads wrong. When the disk fails, the thread
+//! says so once and takes nothing more.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
+
+use super::extent::{Extent, Layout, Map};
+use super::vault::checksum;
+use super::{BlobName, Key, Shared, StoreError, TakeBlock, database, space};
+use crate::types::lock;
+
+/// Most things of one transaction.
+const BATCH: usize = 256;
+/// A blob's use is noted once in this time.
+const USE_GRAIN: Duration = Duration::from_secs(1);
+/// What files take on disk is counted in pages of this many bytes.
+const PAGE: u64 = 4096;
+
+/// Something to write.
+pub(super) enum Work {
+    /// A day as it was listed.
+    Day { key: Key, account: Key, listed: i64, body: Vec<u8> },
+    /// A day that is what it was.
+    Fresh { key: Key, listed: i64 },
+    /// What an object proved to be.
+    Known { day: Key, key: Key, body: Vec<u8> },
+    /// A note.
+    Note { key: Key, account: Key, body: Vec<u8> },
+    /// A block.
+    Block { blob: BlobName, block: u32, take: TakeBlock },
+    /// A block that is not what was written, or all of an extent whose file is gone.
+    Lost { extent: Extent, place: Option<u32> },
+    /// A blob that shall stay.
+    Pin { blob: Key },
+}
+
+/// The way to the thread.
+pub(super) struct Writer {
+    queue: Arc<Queue>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    /// There is something to do.
+    filled: Condvar,
+    /// All is done.
+    emptied: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    works: VecDeque<Work>,
+    used: HashSet<Key>,
+    noted: HashMap<Key, Instant>,
+    is_writing: bool,
+    is_closed: bool,
+    is_off: bool,
+}
+
+impl Writer {
+    pub(super) fn start(shared: Arc<Shared>, catalogue: Connection) -> io::Result<Self> {
+        let queue = Arc::new(Queue::default());
+        let mut hand = Hand { shared, catalogue, queue: Arc::clone(&queue) };
+        let thread =
+            thread::Builder::new().name("reelfs-store".to_owned()).spawn(move || hand.run())?;
+        Ok(Self { queue, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Gives it something to do.
+    pub(super) fn add(&self, work: Work) {
+        let mut state = lock(&self.queue.state);
+        if !state.is_off {
+            state.works.push_back(work);
+            self.queue.filled.notify_one();
+        }
+    }
+
+    /// Takes note that a blob was read.
+    pub(super) fn used(&self, blob: Key) {
+        let mut state = lock(&self.queue.state);
+        let now = Instant::now();
+        let recently = |at: &Instant| now.duration_since(*at) < USE_GRAIN;
+        if state.is_off || state.noted.get(&blob).is_some_and(recently) {
+            return;
+        }
+        if state.noted.len() > 10_000 {
+            state.noted.retain(|_, at| recently(at));
+        }
+        state.noted.insert(blob, now);
+        state.used.insert(blob);
+        self.queue.filled.notify_one();
+    }
+
+    /// Waits until all is written, or for so long. False when time ran out.
+    pub(super) fn flush(&self, limit: Duration) -> bool {
+        let state = lock(&self.queue.state);
+        let busy = |state: &mut State| !state.is_idle();
+        let waited = self.queue.emptied.wait_timeout_while(state, limit, busy);
+        waited.is_ok_and(|(_, waited)| !waited.timed_out())
+    }
+}
+
+impl Drop for Writer {
+    /// Ends when all is written.
+    fn drop(&mut self) {
+        lock(&self.queue.state).is_closed = true;
+        self.queue.filled.notify_all();
+        if let Some(thread) = lock(&self.thread).take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl State {
+    fn is_idle(&self) -> bool {
+        self.works.is_empty() && self.used.is_empty() && !self.is_writing
+    }
+}
+
+/// The thread's own.
+struct Hand {
+    shared: Arc<Shared>,
+    catalogue: Connection,
+    queue: Arc<Queue>,
+}
+
+/// What a batch changes, by where it goes.
+#[derive(Default)]
+struct Batch {
+    facts: Vec<Work>,
+    blocks: BTreeMap<Extent, Run>,
+    used: HashSet<Key>,
+}
+
+/// Blocks of one extent.
+struct Run {
+    layout: Layout,
+    blocks: Vec<(u32, Bytes)>,
+}
+
+/// What stands in an extent's file now, and not yet in its row.
+struct Written {
+    extent: Extent,
+    layout: Layout,
+    /// Places and checksums.
+    sums: Vec<(u32, u64)>,
+}
+
+impl Hand {
+    fn run(&mut self) {
+        while let Some(batch) = self.next() {
+            let outcome = self.write(batch);
+            let outcome = outcome.or_else(|error| self.mend(error));
+            let mut state = lock(&self.queue.state);
+            if let Err(error) = outcome {
+                tracing::warn!(
+                    "the cache in {} takes nothing more until the next mount: {}",
+                    self.shared.directory.display(),
+                    crate::types::chain(&error)
+                );
+                state.is_off = true;
+                state.works.clear();
+                state.used.clear();
+            }
+            state.is_writing = false;
+            if state.is_idle() {
+                self.queue.emptied.notify_all();
+            }
+        }
+    }
+
+    /// Waits for something to do; `None` at the end.
+    fn next(&self) -> Option<Batch> {
+        let mut state = lock(&self.queue.state);
+        while state.works.is_empty() && state.used.is_empty() {
+            if state.is_closed {
+                return None;
+            }
+            state = match self.queue.filled.wait(state) {
+                Ok(state) => state,
+                Err(poisoned) => poisoned.into_inner(),
+            };
+        }
+        state.is_writing = true;
+        let count = state.works.len().min(BATCH);
+        let works: Vec<_> = state.works.drain(..count).collect();
+        let used = std::mem::take(&mut state.used);
+        drop(state);
+        Some(Batch::of(works, used))
+    }
+
+    fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
+        if self.shared.is_damaged.swap(false, Ordering::Relaxed) {
+            self.renew()?;
+        }
+        let Batch { facts, blocks, used } = batch;
+        let needed = blocks.values().map(|run| self.needed(run)).sum();
+        let blocks = match needed {
+            0 => blocks,
+            _ if space::make(&self.shared, &mut self.catalogue, needed)? => blocks,
+            _ => BTreeMap::new(),
+        };
+        self.announce(&blocks)?;
+        let mut written = Vec::new();
+        for (extent, run) in blocks {
+            written.push(self.write_run(extent, run)?);
+        }
+        self.commit(&facts, &written, &used)
+    }
+
+    /// Rows of extents that are new stand in the catalogue before their files do, so that no file
+    /// is ever without a row.
+    fn announce(&mut self, blocks: &BTreeMap<Extent, Run>) -> Result<(), StoreError> {
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        let change = self.catalogue.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        {
+            let sql = "INSERT OR IGNORE INTO extents VALUES (?, ?, 0, ?, ?)";
+            let mut insert = change.prepare_cached(sql)?;
+            for extent in blocks.keys() {
+                let map = self.shared.vault.seal(&extent.context(), &Map::default().write());
+                insert.execute(params![extent.blob.0, extent.number, now_millis(), map])?;
+            }
+        }
+        change.commit()?;
+        Ok(())
+    }
+
+    /// Writes blocks into an extent's file.
+    fn write_run(&self, extent: Extent, run: Run) -> Result<Written, StoreError> {
+        let file = create(&self.shared.path(extent))?;
+        let mut sums = Vec::new();
+        for (block, bytes) in run.blocks {
+            let context = extent.block_context(block);
+            let sealed = self.shared.vault.seal_block(&context, &bytes);
+            let written = sealed.as_deref().unwrap_or(&bytes);
+            file.write_all_at(written, self.shared.room(run.layout, block).0)?;
+            sums.push((run.layout.place(block).1, checksum(&context, written)));
+        }
+        Ok(Written { extent, layout: run.layout, sums })
+    }
+
+    fn commit(
+        &mut self,
+        facts: &[Work],
+        written: &[Written],
+        used: &HashSet<Key>,
+    ) -> Result<(), StoreError> {
+        let change = self.catalogue.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for fact in facts {
+            put(&change, &self.shared, fact)?;
+        }
+        for Written { extent, layout, sums } in written {
+            let Some(mut map) = map_in(&change, &self.shared, *extent)? else {
+                // Evicted meanwhile by another process: the file may be a new one of ours.
+                remove(&self.shared.path(*extent))?;
+                continue;
+            };
+            for (place, sum) in sums {
+                map.set(*place, *sum);
+            }
+            set_map(&change, &self.shared, *extent, &map, Some(*layout))?;
+        }
+        for blob in used {
+            let sql = "UPDATE extents SET used = ? WHERE blob = ?";
+            change.prepare_cached(sql)?.execute(params![now_millis(), blob.0])?;
+        }
+        change.commit()?;
+        Ok(())
+    }
+
+    /// What a run takes on disk at the most.
+    fn needed(&self, run: &Run) -> u64 {
+        let overhead = self.shared.vault.block_overhead() as u64;
+        run.blocks.iter().map(|(_, bytes)| paged(bytes.len() as u64 + overhead)).sum()
+    }
+
+    /// Goes on after a failure that is none of the disk's.
+    fn mend(&mut self, error: StoreError) -> Result<(), StoreError> {
+        match error {
+            StoreError::Database(error) if database::is_damage(&error) => self.renew(),
+            StoreError::Database(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) =>
+            {
+                tracing::warn!("the catalogue is busy: something was not kept");
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+
+    /// Replaces a damaged catalogue.
+    fn renew(&mut self) -> Result<(), StoreError> {
+        self.catalogue = database::renew(&self.shared.directory)?;
+        *lock(&self.shared.catalogue) = database::open(&self.shared.directory)?;
+        Ok(())
+    }
+}
+
+impl Batch {
+    fn of(works: Vec<Work>, used: HashSet<Key>) -> Self {
+        let mut batch = Self { used, ..Self::default() };
+        for work in works {
+            match work {
+                Work::Block { blob, block, take } => {
+                    let layout = blob.layout();
+                    let bytes = take().filter(|bytes| bytes.len() == layout.len(block));
+                    if let Some(bytes) = bytes {
+                        let extent = blob.extent(layout.place(block).0);
+                        let new = || Run { layout, blocks: Vec::new() };
+                        let run = batch.blocks.entry(extent).or_insert_with(new);
+                        run.blocks.push((block, bytes));
+                    }
+                }
+                fact => batch.facts.push(fact),
+            }
+        }
+        batch
+    }
+}
+
+fn put(change: &Connection, shared: &Shared, fact: &Work) -> Result<(), StoreError> {
+    match fact {
+        Work::Day { key, account, listed, body } => {
+            let sql = "INSERT INTO days VALUES (?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET \
+                       listed = excluded.listed, body = excluded.body";
+            change.prepare_cached(sql)?.execute(params![key.0, account.0, listed, body])?;
+        }
+        Work::Fresh { key, listed } => {
+            let sql = "UPDATE days SET listed = ? WHERE day = ?";
+            change.prepare_cached(sql)?.execute(params![listed, key.0])?;
+        }
+        Work::Known { day, key, body } => {
+            let sql = "INSERT OR REPLACE INTO objects VALUES (?, ?, ?)";
+            change.prepare_cached(sql)?.execute(params![day.0, key.0, body])?;
+        }
+        Work::Note { key, account, body } => {
+            let sql = "INSERT OR REPLACE INTO notes VALUES (?, ?, ?)";
+            change.prepare_cached(sql)?.execute(params![key.0, account.0, body])?;
+        }
+        Work::Pin { blob } => {
+            let sql = "INSERT OR IGNORE INTO pins VALUES (?)";
+            change.prepare_cached(sql)?.execute(params![blob.0])?;
+        }
+        Work::Lost { extent, place: None } => {
+            let sql = "DELETE FROM extents WHERE blob = ? AND extent = ?";
+            change.prepare_cached(sql)?.execute(params![extent.blob.0, extent.number])?;
+        }
+        Work::Lost { extent, place: Some(place) } => {
+            if let Some(mut map) = map_in(change, shared, *extent)? {
+                map.set(*place, 0);
+                set_map(change, shared, *extent, &map, None)?;
+            }
+        }
+        Work::Block { .. } => {}
+    }
+    Ok(())
+}
+
+/// The map of an extent; an empty one where it is damaged, `None` when there is no row.
+fn map_in(change: &Connection, shared: &Shared, extent: Extent) -> Result<Option<Map>, StoreError> {
+    let sql = "SELECT map FROM extents WHERE blob = ? AND extent = ?";
+    let kept = change
+        .prepare_cached(sql)?
+        .query_row(params![extent.blob.0, extent.number], |row| row.get::<_, Vec<u8>>(0));
+    match kept {
+        Ok(kept) => {
+            let map = shared.vault.open(&extent.context(), &kept);
+            Ok(Some(map.map_or_else(Map::default, |bytes| Map::read(&bytes))))
+        }
+        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn set_map(
+    change: &Connection,
+    shared: &Shared,
+    extent: Extent,
+    map: &Map,
+    layout: Option<Layout>,
+) -> Result<(), StoreError> {
+    let sealed = shared.vault.seal(&extent.context(), &map.write());
+    let Some(layout) = layout else {
+        let sql = "UPDATE extents SET map = ? WHERE blob = ? AND extent = ?";
+        change.prepare_cached(sql)?.execute(params![sealed, extent.blob.0, extent.number])?;
+        return Ok(());
+    };
+    // The last block is the only short one; counting it as a whole one errs on the safe side, but
+    // for objects of one block, which most are.
+    let one = paged(shared.room(layout, 0).1 as u64);
+    let bytes = i64::try_from(one.saturating_mul(map.count().into())).unwrap_or(i64::MAX);
+    let sql = "UPDATE extents SET map = ?, bytes = ?, used = ? WHERE blob = ? AND extent = ?";
+    change.prepare_cached(sql)?.execute(params![
+        sealed,
+        bytes,
+        now_millis(),
+        extent.blob.0,
+        extent.number
+    ])?;
+    Ok(())
+}
+
+/// Opens an extent's file for writing, and makes it and its directory where they are not there.
+fn create(path: &Path) -> io::Result<File> {
+    let open = || {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600).open(path)
+    };
+    match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(directory) = path.parent() {
+                DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+            }
+            open()
+        }
+        opened => opened,
+    }
+}
+
+/// Removes a file that may have gone already.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes in whole pages.
+fn paged(bytes: u64) -> u64 {
+    bytes.div_ceil(PAGE) * PAGE
+}
+
+fn now_millis() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

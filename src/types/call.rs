@@ -1,0 +1,131 @@
+//! A call with its files: as a listing brings it, and as it is kept.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::{Area, Content, NameParts, ObjectId};
+
+/// Names and values, in order, as one text: an account has many objects, and a list of strings takes
+/// several times its length.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts(Box<str>);
+
+/// Stands after each name and each value; none of them holds it.
+const END: char = '\0';
+
+impl Facts {
+    /// Facts from the text that [`as_text`](Self::as_text) gave.
+    pub fn from_text(text: impl Into<Box<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// All of them as one text.
+    pub fn as_text(&self) -> &str {
+        &self.0
+    }
+
+    /// Names and values. A text that no facts gave ends where it makes no sense.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut parts = self.0.split_terminator(END);
+        std::iter::from_fn(move || Some((parts.next()?, parts.next()?)))
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find_map(|(known, value)| (known == name).then_some(value))
+    }
+}
+
+impl<'a> FromIterator<(&'a str, String)> for Facts {
+    fn from_iter<I: IntoIterator<Item = (&'a str, String)>>(pairs: I) -> Self {
+        let mut text = String::new();
+        for part in pairs.into_iter().flat_map(|(name, value)| [name.to_owned(), value]) {
+            text.extend(part.chars().filter(|c| *c != END));
+            text.push(END);
+        }
+        Self(text.into())
+    }
+}
+
+/// A file that a vendor keeps, as its listing describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// Its identity.
+    pub id: ObjectId,
+    /// The directory that it belongs in.
+    pub area: Area,
+    /// The name proposed for it.
+    pub name: NameParts,
+    /// Its bytes.
+    pub content: Content,
+    /// The end of the call, in whole seconds since the Unix epoch.
+    pub modified: i64,
+    /// The call's facts, as names and values of extended attributes without their
+    /// `user.reelfs.` prefix.
+    pub attributes: Facts,
+    /// Whether the vendor no longer has it: it is shown as long as its bytes are cached.
+    pub is_gone: bool,
+}
+
+/// One call or lead of a listing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The vendor's id of the call; unique within a mount.
+    pub id: String,
+    /// The day (UTC) on which the call began; all of its files stand there.
+    pub day: Date,
+    /// When the call began, in seconds since the Unix epoch.
+    pub start: i64,
+    /// All of the call's facts for the index: no link, no credential.
+    pub facts: serde_json::Map<String, serde_json::Value>,
+    /// Its files. Empty while the call is in progress.
+    pub objects: Vec<Object>,
+}
+
+/// A call as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The vendor's id of the call.
+    pub id: Box<str>,
+    /// When it began, in seconds since the Unix epoch.
+    pub start: i64,
+    /// Its facts for the index, as the text of one JSON object; it has no `files`. A tree of JSON
+    /// values takes ten times its text.
+    pub facts: Box<str>,
+    /// Its files.
+    pub objects: Box<[Arc<Object>]>,
+}
+
+impl From<Entry> for Call {
+    fn from(mut entry: Entry) -> Self {
+        entry.facts.remove("files");
+        let facts = serde_json::Value::Object(entry.facts).to_string().into();
+        let objects = entry.objects.into_iter().map(Arc::new).collect();
+        Self { id: entry.id.into(), start: entry.start, facts, objects }
+    }
+}
+
+/// The calls of one day, in order of their start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Day {
+    /// The day (UTC).
+    pub date: Date,
+    /// Its calls.
+    pub calls: Vec<Call>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_found_again() {
+        let pairs = [("a", "1"), ("b", ""), ("c", "x\0y")].map(|(n, v)| (n, v.to_owned()));
+        let facts: Facts = pairs.into_iter().collect();
+        assert_eq!(facts.iter().collect::<Vec<_>>(), [("a", "1"), ("b", ""), ("c", "xy")]);
+        assert_eq!((facts.get("b"), facts.get("d")), (Some(""), None));
+        assert_eq!(Facts::from_text(facts.as_text()), facts);
+        assert_eq!(Facts::from_text("a\0").iter().count(), 0);
+    }
+}
