@@ -44,7 +44,7 @@ impl RangeSource for Zeros {
 
 /// A blob of which all is in memory, and its cache.
 fn in_memory() -> (Cache, Arc<Blob>) {
-    let cache = Cache::new(Arc::new(Zeros), MEMORY);
+    let cache = Cache::new(Arc::new(Zeros), MEMORY, None);
     let link = Link::parse("https://example.com/recording.mp3").expect("a link");
     let blob = cache.blob(&ObjectId::new("recording/1/1"), &link, None);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

@@ -1,8 +1,8 @@
 //! Blocks of objects: kept in memory by recency, fetched once however many wait.
 //!
 //! A [`Blob`] is one version of one object. Whoever wants bytes asks the blob for blocks; a block
-//! that is neither in memory nor under way is fetched, contiguous blocks with one request, and each
-//! block reaches its waiters as it arrives. A block that nobody waits for any more is not fetched
+//! that is neither in memory nor under way comes from disk, or is fetched, contiguous blocks with one
+//! request, and each block reaches its waiters as it arrives and is kept on disk. A block that nobody waits for any more is not fetched
 //! on.
 //!
 //! The cache does not know who reads or who serves. It never guesses: a block is stored when every
@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
 use crate::source::{RangeSource, Version};
+use crate::store;
 use crate::types::{Link, ObjectId, lock};
 
 pub use crate::types::BLOCK_SIZE;
@@ -24,17 +25,41 @@ mod flight;
 mod memory;
 mod slot;
 
+/// How much of an object is kept on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// All of it.
+    Whole,
+    /// Some blocks.
+    Part,
+    /// None.
+    Nothing,
+}
+
 /// Blocks of all objects of a mount.
 pub struct Cache {
     source: Arc<dyn RangeSource>,
     memory: Arc<Memory>,
+    store: Option<store::Account>,
     blobs: Mutex<HashMap<ObjectId, Weak<Blob>>>,
 }
 
 impl Cache {
-    /// A cache that fills itself from `source` and holds at most `budget` bytes of blocks.
-    pub fn new(source: Arc<dyn RangeSource>, budget: u64) -> Self {
-        Self { source, memory: Arc::new(Memory::new(budget)), blobs: Mutex::default() }
+    /// A cache that fills itself from `store`, where there is one, and else from `source`, and holds
+    /// at most `budget` bytes of blocks.
+    pub fn new(source: Arc<dyn RangeSource>, budget: u64, store: Option<store::Account>) -> Self {
+        Self { source, memory: Arc::new(Memory::new(budget)), store, blobs: Mutex::default() }
+    }
+
+    /// How much of a version of an object is kept on disk. Blocks on the disk for a moment.
+    pub fn kept(&self, id: &ObjectId, version: &Version) -> Kept {
+        let Some(store) = &self.store else { return Kept::Nothing };
+        let blob = store.blob(id, version);
+        match (store.is_whole(blob), store.has_any(blob)) {
+            (true, _) => Kept::Whole,
+            (false, true) => Kept::Part,
+            (false, false) => Kept::Nothing,
+        }
     }
 
     /// The blob of an object: the one that others use now, or a new one.
@@ -55,6 +80,7 @@ impl Cache {
             known,
             Arc::clone(&self.source),
             Arc::clone(&self.memory),
+            self.store.clone(),
         );
         blobs.insert(id.clone(), Arc::downgrade(&blob));
         // Amortised: the table is swept each time it may have doubled with dead entries.

@@ -1,97 +1,80 @@
-//! What is known of an account, and for how long: the listings of its days, and the sizes that its
-//! objects proved to have.
+//! What is known of an account, and for how long: the listings of its days, and what its objects
+//! proved to be.
 //!
-//! A day is listed when somebody looks into it, once however many look; a listing that fails takes
-//! nothing away: what was known before is served, since "unreachable" is not "deleted".
+//! A day is listed when somebody looks into it, once however many look, and is kept in the store, so
+//! that it is known after a remount. A listing that is no longer fresh is served at once and asked for
+//! again behind the reader's back; one that fails takes nothing away, since "unreachable" is not
+//! "deleted". What the vendor no longer lists stays while its bytes are kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Shared};
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
-use tokio::time::Instant;
 
 use crate::source::{Provider, Scope, Version};
+use crate::store;
 use crate::types::{
-    Call, Cause, Content, Day, Entry, Failure, Label, Object, ObjectId, ScopeNumber, UNDATED,
-    Window, lock,
+    Cause, Content, Day, Failure, Label, Object, ObjectId, ScopeNumber, Window, lock,
 };
-use sizes::Sizes;
-use walk::Walk;
+use learned::Learned;
+use listings::{Listed, Look};
 
+pub use crate::store::State;
+pub use recent::Recent;
+
+mod gone;
+mod learned;
+mod life;
+mod listings;
+mod recent;
 pub mod scopes;
-mod sizes;
 mod walk;
-
-/// How long a listing of the current day counts as fresh.
-const CURRENT_DAY_LIFE: Duration = Duration::from_secs(30);
-/// How long a listing of the day before counts: its last calls may just have ended.
-const LAST_DAY_LIFE: Duration = Duration::from_secs(5 * 60);
-/// How long a listing of an older day counts: transcripts come late, links are renewed.
-const OLDER_DAY_LIFE: Duration = Duration::from_secs(6 * 60 * 60);
-/// How long a listing that could not be renewed is served before the next try.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
-/// How long who has an older listing waits for a newer one. It goes on behind his back.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is known of an account, or of the several that a key opens.
 pub struct Catalog {
     scopes: BTreeMap<ScopeNumber, Listed>,
-    sizes: Mutex<Sizes>,
+    learned: Mutex<Learned>,
+    recent: Mutex<Recent>,
+    settings: Settings,
 }
 
-/// A scope, and what is known of its days.
-struct Listed {
-    /// Account and profile; none where the key opens one account.
-    labels: Option<(Label, Label)>,
-    provider: Arc<dyn Provider>,
-    listings: Mutex<Listings>,
-}
-
-struct Listings {
-    /// The days that the mount shows; `last` is absent where the mount goes on with the present.
-    first: Date,
-    last: Option<Date>,
-    days: HashMap<Date, Known>,
-    under_way: Vec<UnderWay>,
-    walk: Walk,
-}
-
-struct Known {
-    day: Arc<Day>,
-    /// Of the provider, when it was listed.
-    revision: u64,
-    /// When it stops counting as fresh.
-    until: Instant,
-}
-
-#[derive(Clone)]
-struct UnderWay {
-    window: Window,
-    done: Shared<BoxFuture<'static, Result<(), Failure>>>,
+/// How a catalogue goes about it.
+pub struct Settings {
+    /// First day that the mount shows.
+    pub first: Date,
+    /// Last day; none: the current one, as it moves.
+    pub last: Option<Date>,
+    /// Where what is known outlives the mount; none: nowhere.
+    pub store: Option<store::Account>,
+    /// Whether what the vendor no longer lists is shown while its bytes are kept.
+    pub keep_gone: bool,
 }
 
 impl Catalog {
-    /// A catalogue of the days from `first` to `last`, or to the current day.
-    pub fn new(provider: Arc<dyn Provider>, first: Date, last: Option<Date>) -> Arc<Self> {
-        let whole = (ScopeNumber::WHOLE, Listed::new(None, provider, first, last));
-        Arc::new(Self { scopes: BTreeMap::from([whole]), sizes: Mutex::default() })
+    /// A catalogue of one listing.
+    pub fn new(provider: Arc<dyn Provider>, settings: Settings) -> Arc<Self> {
+        let whole = (ScopeNumber::WHOLE, Listed::new(None, provider, &settings));
+        Self::of(BTreeMap::from([whole]), settings)
     }
 
     /// A catalogue of several scopes.
-    pub fn of_scopes(mut scopes: Vec<Scope>, first: Date, last: Option<Date>) -> Arc<Self> {
+    pub fn of_scopes(mut scopes: Vec<Scope>, settings: Settings) -> Arc<Self> {
         // In the same order in every mount, for the rare ids that would get the same number.
         scopes.sort_by(|a, b| a.profile.id.cmp(&b.profile.id));
         let mut numbered = BTreeMap::new();
         for Scope { account, profile, provider } in scopes {
             let number = scopes::number(&profile, |number| numbered.contains_key(&number));
             let labels = Some((account, profile));
-            numbered.insert(number, Listed::new(labels, provider, first, last));
+            numbered.insert(number, Listed::new(labels, provider, &settings));
         }
-        Arc::new(Self { scopes: numbered, sizes: Mutex::default() })
+        Self::of(numbered, settings)
+    }
+
+    fn of(scopes: BTreeMap<ScopeNumber, Listed>, settings: Settings) -> Arc<Self> {
+        let (learned, recent) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { scopes, learned, recent, settings })
     }
 
     /// The scopes with their accounts and profiles. Nothing where the key opens one account.
@@ -104,8 +87,7 @@ impl Catalog {
 
     /// The days of a scope that exist now. Empty only if the window lies in the future.
     pub fn window(&self, scope: ScopeNumber) -> Window {
-        let window = |listed: &Listed| lock(&listed.listings).window(&*listed.provider);
-        self.scopes.get(&scope).map_or_else(|| Window::day(today()), window)
+        self.scopes.get(&scope).map_or_else(|| Window::day(today()), Listed::window)
     }
 
     /// Whether a scope has objects without a date.
@@ -113,9 +95,9 @@ impl Catalog {
         self.scopes.get(&scope).is_some_and(|listed| listed.provider.has_undated())
     }
 
-    /// The listing of a day, from memory while it is fresh.
+    /// The listing of a day.
     ///
-    /// The same `Arc` comes back as long as the listing says the same.
+    /// The same `Arc` comes back as long as the listing says the same and is in memory.
     pub async fn day(
         self: &Arc<Self>,
         scope: ScopeNumber,
@@ -124,34 +106,25 @@ impl Catalog {
         let no_scope = || Failure::new(Cause::NotFound, "no such account");
         let listed = self.scopes.get(&scope).ok_or_else(no_scope)?;
         let revision = listed.provider.revision();
-        let listing = {
-            let mut listings = lock(&listed.listings);
-            if let Some(known) = listings.days.get(&date)
-                && known.revision == revision
-                && Instant::now() < known.until
-            {
-                return Ok(Arc::clone(&known.day));
+        let mut look = listed.look(date, revision);
+        if let Look::Unknown = look {
+            self.recall(scope, Window::day(date)).await;
+            look = listed.look(date, revision);
+        }
+        if let Look::Fresh(day) = look {
+            self.see(scope, date, &day);
+            return Ok(day);
+        }
+        let listing = listed.listing(date, revision, |window| self.start(scope, window, revision));
+        let outcome = match look {
+            Look::Aged(Ok(day)) => {
+                self.see(scope, date, &day);
+                return Ok(day);
             }
-            listings.under_way(date).unwrap_or_else(|| {
-                let window = listings.next_window(date, &*listed.provider);
-                let listing = self.start(scope, window, revision);
-                listings.under_way.push(listing.clone());
-                listing
-            })
+            Look::Aged(Err(refusal)) => return Err(refusal),
+            Look::Fresh(_) | Look::Outdated | Look::Unknown => listing.await,
         };
-        let older = || {
-            let listings = lock(&listed.listings);
-            listings.days.get(&date).map(|known| Arc::clone(&known.day))
-        };
-        let outcome = match older() {
-            // Who has something to show does not wait long for something newer.
-            Some(day) => match tokio::time::timeout(PATIENCE, listing.done).await {
-                Ok(outcome) => outcome,
-                Err(_) => return Ok(day),
-            },
-            None => listing.done.await,
-        };
-        match (older(), outcome) {
+        match (listed.known(date), outcome) {
             (Some(day), Ok(())) => Ok(day),
             (Some(day), Err(failure)) if failure.cause != Cause::Denied => Ok(day),
             (_, Err(failure)) => Err(failure),
@@ -160,133 +133,181 @@ impl Catalog {
     }
 
     /// Lists a window in a task of its own, so that it ends whether or not anybody still waits.
-    fn start(self: &Arc<Self>, scope: ScopeNumber, window: Window, revision: u64) -> UnderWay {
+    fn start(
+        self: &Arc<Self>,
+        scope: ScopeNumber,
+        window: Window,
+        revision: u64,
+    ) -> listings::Task {
         let catalog = Arc::clone(self);
-        let task = tokio::spawn(async move {
+        tokio::spawn(async move {
             let gone = || Failure::new(Cause::Internal, "a scope is gone");
             let listed = catalog.scopes.get(&scope).ok_or_else(gone)?;
-            let outcome = listed.provider.list(window).await;
-            let mut listings = lock(&listed.listings);
-            listings.under_way.retain(|listing| listing.window != window);
-            match outcome {
-                Ok(entries) => listings.take_in(window, entries, revision),
+            match listed.provider.list(window).await {
+                Ok(entries) => {
+                    // What was known before is needed to see what is gone.
+                    catalog.recall(scope, window).await;
+                    let own = Arc::clone(&catalog);
+                    let take_in = move || own.take_in(scope, window, entries, revision);
+                    let taken = tokio::task::spawn_blocking(take_in).await;
+                    taken.map_err(|panic| Failure::new(Cause::Internal, panic))
+                }
                 Err(failure) => {
-                    listings.put_off(window, &failure);
-                    return Err(failure);
+                    listed.put_off(window, &failure);
+                    Err(failure)
                 }
             }
-            Ok(())
-        });
-        let done = async move {
-            task.await.unwrap_or_else(|panic| Err(Failure::new(Cause::Internal, panic)))
-        };
-        UnderWay { window, done: done.boxed().shared() }
+        })
     }
 
-    /// The size of an object in bytes, if it is known for sure.
-    pub fn size(&self, object: &Object) -> Option<u64> {
+    /// Takes in the whole listing of a window. Days without calls become known as empty.
+    fn take_in(
+        &self,
+        scope: ScopeNumber,
+        window: Window,
+        entries: Vec<crate::types::Entry>,
+        revision: u64,
+    ) {
+        let Some(listed) = self.scopes.get(&scope) else { return };
+        let store = self.store_of(listed);
+        let kept = |date: Date, object: &Object| self.is_kept(scope, date, object);
+        for (day, is_new) in listed.take_in(window, entries, revision, kept) {
+            if let Some(store) = store {
+                if is_new {
+                    store.keep_day(scope, day.date, &day.calls);
+                } else {
+                    store.keep_day_fresh(scope, day.date);
+                }
+            }
+            self.see(scope, day.date, &day);
+        }
+    }
+
+    /// Whether an object that the vendor no longer lists is still shown.
+    fn is_kept(&self, scope: ScopeNumber, date: Date, object: &Object) -> bool {
+        let Some(store) = self.settings.store.as_ref().filter(|_| self.settings.keep_gone) else {
+            return false;
+        };
+        match &object.content {
+            Content::Inline(_) => true,
+            Content::Remote { .. } => self
+                .version(scope, date, &object.id)
+                .is_some_and(|version| store.is_whole(store.blob(&object.id, &version))),
+        }
+    }
+
+    /// Whether a day of a scope that is no longer in memory comes back without the vendor.
+    pub fn can_recall(&self, scope: ScopeNumber) -> bool {
+        let store = self.scopes.get(&scope).and_then(|listed| self.store_of(listed));
+        store.is_some_and(|store| !store.is_off())
+    }
+
+    /// Brings days back from the store that are not in memory.
+    async fn recall(self: &Arc<Self>, scope: ScopeNumber, window: Window) {
+        let Some(listed) = self.scopes.get(&scope) else { return };
+        let unknown: Vec<Date> =
+            days_of(window).filter(|date| listed.known(*date).is_none()).collect();
+        if self.store_of(listed).is_none() || unknown.is_empty() {
+            return;
+        }
+        let catalog = Arc::clone(self);
+        let recalled = tokio::task::spawn_blocking(move || {
+            for date in unknown {
+                catalog.recall_day(scope, date);
+            }
+        });
+        if let Err(panic) = recalled.await {
+            tracing::error!("a day could not be brought back: {panic}");
+        }
+    }
+
+    fn recall_day(&self, scope: ScopeNumber, date: Date) {
+        let Some(listed) = self.scopes.get(&scope) else { return };
+        if let Some(kept) = self.store_of(listed).and_then(|store| store.day(scope, date)) {
+            lock(&self.learned).add(scope, date, kept.known);
+            let day = listed.recall(kept.day, kept.listed);
+            self.see(scope, date, &day);
+        }
+    }
+
+    /// The store, for a scope whose listings it keeps: what a provider has at hand is not kept twice.
+    fn store_of(&self, listed: &Listed) -> Option<&store::Account> {
+        self.settings.store.as_ref().filter(|_| listed.provider.span().is_none())
+    }
+
+    /// Takes note that a day is in use, and lets go of those that were used least recently.
+    fn see(&self, scope: ScopeNumber, date: Date, day: &Day) {
+        if !self.can_recall(scope) {
+            return;
+        }
+        let gone = lock(&self.recent).see((scope, date), day.weight());
+        for (scope, date) in gone {
+            if let Some(listed) = self.scopes.get(&scope) {
+                listed.forget(date);
+            }
+            lock(&self.learned).forget(scope, date);
+        }
+    }
+
+    /// The size of an object in bytes, as far as it is known in memory for sure.
+    pub fn size(&self, scope: ScopeNumber, date: Date, object: &Object) -> Option<u64> {
         match &object.content {
             Content::Inline(bytes) => Some(bytes.len() as u64),
             Content::Remote { claimed_size, .. } => {
-                lock(&self.sizes).size(&object.id, *claimed_size)
+                lock(&self.learned).size(scope, date, &object.id, *claimed_size)
             }
         }
     }
 
-    /// The version of an object that was learned earlier.
-    pub fn version(&self, id: &ObjectId) -> Option<Version> {
-        lock(&self.sizes).version(id)
+    /// The version of an object that was learned earlier, here or by another mount.
+    pub fn version(&self, scope: ScopeNumber, date: Date, id: &ObjectId) -> Option<Version> {
+        if let Some(known) = lock(&self.learned).get(scope, date, id) {
+            return known.version;
+        }
+        let known = self.settings.store.as_ref()?.known(scope, date, id)?;
+        let version = known.version.clone();
+        lock(&self.learned).put(scope, date, id, known);
+        version
+    }
+
+    /// How the last request for an object ended, as far as it is known in memory.
+    pub fn state(&self, scope: ScopeNumber, date: Date, object: &Object) -> State {
+        let learned = lock(&self.learned).get(scope, date, &object.id);
+        match (object.is_gone, &object.content) {
+            (true, _) => State::Gone,
+            (false, Content::Inline(_)) => State::Ready,
+            (false, Content::Remote { .. }) => learned.map_or(State::Pending, |known| known.state),
+        }
     }
 
     /// Keeps the version that a server served.
-    pub fn learn(&self, object: &Object, version: Version) {
+    pub fn learn(&self, scope: ScopeNumber, date: Date, object: &Object, version: Version) {
         let claimed = match &object.content {
             Content::Remote { claimed_size, .. } => *claimed_size,
             Content::Inline(_) => None,
         };
-        lock(&self.sizes).learn(&object.id, claimed, version);
+        lock(&self.learned).compare(&object.id, claimed, version.total);
+        let known = store::Known { state: State::Ready, version: Some(version) };
+        self.keep(scope, date, &object.id, known);
     }
 
     /// Forgets what was learned of an object that changed.
-    pub fn unlearn(&self, id: &ObjectId) {
-        lock(&self.sizes).unlearn(id);
-    }
-}
-
-impl Listed {
-    fn new(
-        labels: Option<(Label, Label)>,
-        provider: Arc<dyn Provider>,
-        first: Date,
-        last: Option<Date>,
-    ) -> Self {
-        let walk = Walk::new(provider.most_days());
-        let (days, under_way) = (HashMap::new(), Vec::new());
-        let listings = Mutex::new(Listings { first, last, days, under_way, walk });
-        Self { labels, provider, listings }
-    }
-}
-
-impl Listings {
-    fn window(&self, provider: &dyn Provider) -> Window {
-        if let Some(span) = provider.span() {
-            return span;
-        }
-        let today = today();
-        Window { first: self.first, last: self.last.map_or(today, |last| last.min(today)) }
+    pub fn unlearn(&self, scope: ScopeNumber, date: Date, id: &ObjectId) {
+        self.keep(scope, date, id, store::Known::default());
     }
 
-    fn under_way(&self, date: Date) -> Option<UnderWay> {
-        // One that has ended is still here only if it panicked.
-        let runs = |listing: &&UnderWay| listing.done.peek().is_none();
-        self.under_way.iter().filter(runs).find(|listing| listing.window.contains(date)).cloned()
+    /// Keeps that the vendor refused an object, or no longer has it. What was fetched of it counts
+    /// on.
+    pub fn refused(&self, scope: ScopeNumber, date: Date, id: &ObjectId, state: State) {
+        let version = self.version(scope, date, id);
+        self.keep(scope, date, id, store::Known { state, version });
     }
 
-    /// What to ask for when `date` is looked into: that day, or more where somebody walks.
-    fn next_window(&mut self, date: Date, provider: &dyn Provider) -> Window {
-        if date == UNDATED {
-            return Window::day(date);
+    fn keep(&self, scope: ScopeNumber, date: Date, id: &ObjectId, known: store::Known) {
+        if let Some(store) = &self.settings.store {
+            store.keep_known(scope, date, id, &known);
         }
-        let bounds = self.window(provider);
-        let (days, under_way, now) = (&self.days, &self.under_way, Instant::now());
-        let revision = provider.revision();
-        self.walk.next(date, bounds, |day| {
-            days.get(&day).is_some_and(|known| known.revision == revision && now < known.until)
-                || under_way.iter().any(|listing| listing.window.contains(day))
-        })
-    }
-
-    /// Goes on with what is known of a window that could not be listed, for a while. A refusal is not
-    /// put off: it has to be seen.
-    fn put_off(&mut self, window: Window, failure: &Failure) {
-        if failure.cause == Cause::Denied {
-            return;
-        }
-        let retry = Instant::now() + RETRY_AFTER;
-        for date in days_of(window) {
-            if let Some(known) = self.days.get_mut(&date) {
-                tracing::warn!(day = %date, "serving an older listing: {failure}");
-                known.until = known.until.max(retry);
-            }
-        }
-    }
-
-    /// Takes in the whole listing of a window. Days without calls become known as empty.
-    fn take_in(&mut self, window: Window, entries: Vec<Entry>, revision: u64) {
-        self.walk.listed(window, entries.len());
-        let mut by_day: HashMap<Date, Vec<Call>> = HashMap::new();
-        for entry in entries {
-            by_day.entry(entry.day).or_default().push(entry.into());
-        }
-        for date in days_of(window) {
-            let day = Day { date, calls: by_day.remove(&date).unwrap_or_default() };
-            let until = Instant::now() + life(date, today());
-            let known = match self.days.remove(&date) {
-                Some(known) if *known.day == day => Known { revision, until, ..known },
-                _ => Known { day: Arc::new(day), revision, until },
-            };
-            self.days.insert(date, known);
-        }
+        lock(&self.learned).put(scope, date, id, known);
     }
 }
 
@@ -297,16 +318,5 @@ fn days_of(window: Window) -> impl Iterator<Item = Date> {
 
 /// The current day (UTC).
 pub fn today() -> Date {
-    Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
-}
-
-/// How long a listing of `date` counts as fresh.
-fn life(date: Date, today: Date) -> Duration {
-    if date >= today {
-        CURRENT_DAY_LIFE
-    } else if date.tomorrow().is_ok_and(|next| next >= today) {
-        LAST_DAY_LIFE
-    } else {
-        OLDER_DAY_LIFE
-    }
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
 }

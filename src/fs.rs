@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::cache::{Cache, When};
-use crate::catalog::Catalog;
+use crate::cache::{Cache, Kept, When};
+use crate::catalog::{Catalog, State};
 use crate::reader::Readers;
 use crate::tree::{Child, File, Index, Inode, Node, Tree};
 use crate::types::{Cause, Content, Failure, lock};
@@ -38,6 +38,10 @@ const NOTICE_WAIT: Duration = Duration::from_secs(1);
 
 /// Prefix of the names of extended attributes.
 const XATTR_PREFIX: &str = "user.reelfs.";
+/// The attribute that says how the last request for an object ended.
+const STATE: &str = "state";
+/// The attribute that says how much of an object is kept on disk.
+const CACHED: &str = "cached";
 
 /// The object behind an inode is another one now: the kernel has to drop its attributes and pages.
 #[derive(Debug)]
@@ -137,7 +141,7 @@ impl Fs {
     /// The node of a name, with its attributes. Learns the size of a file that is not known yet.
     pub async fn lookup(self: &Arc<Self>, parent: Inode, name: &str) -> Result<Known, Failure> {
         self.within(async {
-            let node = self.tree.child(&self.node(parent)?, name).await?;
+            let node = self.tree.child(&self.node(parent).await?, name).await?;
             self.known(&node).await
         })
         .await
@@ -145,14 +149,17 @@ impl Fs {
 
     /// The attributes of an inode. Learns the size of a file that is not known yet.
     pub async fn getattr(self: &Arc<Self>, inode: Inode) -> Result<Known, Failure> {
-        let node = self.node(inode)?;
-        self.within(self.known(&node)).await
+        self.within(async { self.known(&self.node(inode).await?).await }).await
     }
 
     /// Opens a directory: lists it, and keeps the listing for the handle.
     pub async fn opendir(&self, inode: Inode) -> Result<HandleNumber, Failure> {
-        let node = self.node(inode)?;
-        let children = self.within(self.tree.children(&node)).await?;
+        let listing = async {
+            let node = self.node(inode).await?;
+            let children = self.tree.children(&node).await?;
+            Ok((node, children))
+        };
+        let (node, children) = self.within(listing).await?;
         let above = self.tree.parent(&node).unwrap_or(Node::Root);
         let dots = [(".", &node), ("..", &above)]
             .map(|(name, node)| Child { name: name.to_owned(), node: node.clone() });
@@ -171,10 +178,9 @@ impl Fs {
 
     /// Opens a file for reading.
     pub async fn open(self: &Arc<Self>, inode: Inode) -> Result<Opened, Failure> {
-        let node = self.node(inode)?;
         let file = self
             .within(async {
-                match &node {
+                match &self.node(inode).await? {
                     Node::Index(scope, date) => {
                         Ok(OpenFile::Whole(self.tree.index(*scope, *date).await?.text))
                     }
@@ -209,7 +215,7 @@ impl Fs {
                 self.read_through(inode);
             }
             Err(failure) => {
-                if let Some(Node::File(file)) = self.tree.node(inode) {
+                if let Some(Node::File(file)) = self.tree.known_node(inode) {
                     self.failed(&file, failure);
                 }
             }
@@ -224,10 +230,12 @@ impl Fs {
     }
 
     /// The value of an extended attribute; `None` when there is none of that name.
-    pub fn getxattr(&self, inode: Inode, name: &str) -> Result<Option<String>, Failure> {
+    pub async fn getxattr(&self, inode: Inode, name: &str) -> Result<Option<String>, Failure> {
         let wanted = name.strip_prefix(XATTR_PREFIX);
-        let node = self.node(inode)?;
+        let node = self.within(self.node(inode)).await?;
         Ok(match (&node, wanted) {
+            (Node::File(file), Some(STATE)) => Some(self.state_of(file).to_owned()),
+            (Node::File(file), Some(CACHED)) => Some(self.cached(file).to_owned()),
             (Node::File(file), Some(wanted)) => {
                 file.object.attributes.get(wanted).map(str::to_owned)
             }
@@ -236,19 +244,20 @@ impl Fs {
     }
 
     /// The names of a node's extended attributes.
-    pub fn listxattr(&self, inode: Inode) -> Result<Vec<String>, Failure> {
-        Ok(match self.node(inode)? {
+    pub async fn listxattr(&self, inode: Inode) -> Result<Vec<String>, Failure> {
+        Ok(match self.within(self.node(inode)).await? {
             Node::File(file) => {
-                let facts = file.object.attributes.iter();
-                facts.map(|(name, _)| format!("{XATTR_PREFIX}{name}")).collect()
+                let facts = file.object.attributes.iter().map(|(name, _)| name);
+                let names = facts.chain([STATE, CACHED]);
+                names.map(|name| format!("{XATTR_PREFIX}{name}")).collect()
             }
             _ => Vec::new(),
         })
     }
 
-    fn node(&self, inode: Inode) -> Result<Node, Failure> {
+    async fn node(&self, inode: Inode) -> Result<Node, Failure> {
         let gone = || Failure::new(Cause::NotFound, "no such inode");
-        self.tree.node(inode).ok_or_else(gone)
+        self.tree.node(inode).await?.ok_or_else(gone)
     }
 
     /// Attributes that are true, whatever it takes to learn them.
@@ -260,7 +269,7 @@ impl Fs {
             }
             Node::File(file) => {
                 self.looked_at(file);
-                match self.catalog.size(&file.object) {
+                match self.size(file) {
                     Some(size) => size,
                     None => self.open_object(file, When::Now).await?.size(),
                 }
@@ -274,7 +283,7 @@ impl Fs {
     /// life of zero, which the kernel shows to nobody.
     pub fn at_a_glance(&self, node: &Node) -> Known {
         let size = match node {
-            Node::File(file) => self.catalog.size(&file.object),
+            Node::File(file) => self.size(file),
             Node::Index(scope, date) => match self.tree.known_index(*scope, *date) {
                 Some(index) => return self.with_index(node, &index),
                 None => None,
@@ -309,12 +318,13 @@ impl Fs {
             Content::Inline(bytes) => return Ok(OpenFile::Whole(bytes.clone())),
             Content::Remote { link, .. } => link,
         };
-        let known = self.catalog.version(&file.object.id);
-        let blob = self.cache.blob(&file.object.id, link, known.clone());
+        let (scope, day, id) = (file.scope, file.day, &file.object.id);
+        let known = self.catalog.version(scope, day, id);
+        let blob = self.cache.blob(id, link, known.clone());
         let version = blob.version(when).await.inspect_err(|failure| self.failed(file, failure))?;
         if known.as_ref() != Some(&version) {
-            let reported = self.catalog.size(&file.object);
-            self.catalog.learn(&file.object, version.clone());
+            let reported = self.size(file);
+            self.catalog.learn(scope, day, &file.object, version.clone());
             if reported.is_some_and(|size| size != version.total) {
                 self.outdate(file.inode).await;
             }
@@ -322,11 +332,44 @@ impl Fs {
         Ok(OpenFile::Object(self.readers.reader(blob, version.total)))
     }
 
-    /// Forgets the older self of an object that changed, here and in the kernel.
+    /// Keeps why an object could not be had; forgets the older self of one that changed, here and in
+    /// the kernel.
     fn failed(&self, file: &File, failure: &Failure) {
-        if failure.cause == Cause::Changed {
-            self.catalog.unlearn(&file.object.id);
-            drop(self.outdate(file.inode));
+        let (scope, day, id) = (file.scope, file.day, &file.object.id);
+        match failure.cause {
+            Cause::Changed => {
+                self.catalog.unlearn(scope, day, id);
+                drop(self.outdate(file.inode));
+            }
+            Cause::Gone => self.catalog.refused(scope, day, id, State::Gone),
+            Cause::Denied => self.catalog.refused(scope, day, id, State::Denied),
+            _ => {}
+        }
+    }
+
+    /// The size of a file in bytes, as far as it is known in memory.
+    fn size(&self, file: &File) -> Option<u64> {
+        self.catalog.size(file.scope, file.day, &file.object)
+    }
+
+    fn state_of(&self, file: &File) -> &'static str {
+        match self.catalog.state(file.scope, file.day, &file.object) {
+            State::Pending => "pending",
+            State::Ready => "ready",
+            State::Denied => "denied",
+            State::Gone => "gone",
+        }
+    }
+
+    fn cached(&self, file: &File) -> &'static str {
+        if matches!(file.object.content, Content::Inline(_)) {
+            return "whole";
+        }
+        let version = self.catalog.version(file.scope, file.day, &file.object.id);
+        match version.map(|version| self.cache.kept(&file.object.id, &version)) {
+            Some(Kept::Whole) => "whole",
+            Some(Kept::Part) => "part",
+            Some(Kept::Nothing) | None => "none",
         }
     }
 

@@ -253,22 +253,28 @@ impl Filesystem for Bridge {
         if !name.starts_with("user.") {
             return reply.error(errno::NO_SUCH_NAMESPACE);
         }
-        match self.fs.getxattr(Inode(ino.0), &name) {
-            Ok(Some(value)) => reply_xattr(value.as_bytes(), size, reply),
-            Ok(None) => reply.error(errno::NO_ATTRIBUTE),
-            Err(failure) => reply.error(errno::of("getxattr", &failure)),
-        }
+        let (fs, name) = (Arc::clone(&self.fs), name.into_owned());
+        self.serve(async move {
+            match fs.getxattr(Inode(ino.0), &name).await {
+                Ok(Some(value)) => reply_xattr(value.as_bytes(), size, reply),
+                Ok(None) => reply.error(errno::NO_ATTRIBUTE),
+                Err(failure) => reply.error(errno::of("getxattr", &failure)),
+            }
+        });
     }
 
     fn listxattr(&self, _req: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
-        match self.fs.listxattr(Inode(ino.0)) {
-            Ok(names) => {
-                let list: Vec<u8> =
-                    names.iter().flat_map(|name| name.bytes().chain(std::iter::once(0))).collect();
-                reply_xattr(&list, size, reply);
+        let fs = Arc::clone(&self.fs);
+        self.serve(async move {
+            match fs.listxattr(Inode(ino.0)).await {
+                Ok(names) => {
+                    let ended = |name: &String| name.bytes().chain([0]).collect::<Vec<_>>();
+                    let list: Vec<u8> = names.iter().flat_map(ended).collect();
+                    reply_xattr(&list, size, reply);
+                }
+                Err(failure) => reply.error(errno::of("listxattr", &failure)),
             }
-            Err(failure) => reply.error(errno::of("listxattr", &failure)),
-        }
+        });
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use secrecy::SecretString;
 use tokio::sync::watch;
 
 use crate::types::{Entry, Failure, Label, Link, Validator, Window};
@@ -39,6 +40,16 @@ pub trait Provider: Send + Sync + 'static {
     fn revision(&self) -> u64 {
         0
     }
+}
+
+/// Which account it is, and a secret that only who may open it has: for what is kept of it on disk.
+/// Neither is kept itself. The name is secret where a token is the only name that an account has.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Tells the account from all others.
+    pub name: SecretString,
+    /// Seals its links.
+    pub secret: SecretString,
 }
 
 /// One of several accounts that a key opens, with directories of its own.

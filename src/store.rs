@@ -17,7 +17,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
+use secrecy::ExposeSecret as _;
 use thiserror::Error;
+
+use crate::source::Identity;
 
 pub use account::{Account, KeptDay, Known, State};
 pub use blocks::{BlobName, TakeBlock};
@@ -32,6 +35,7 @@ mod blocks;
 mod database;
 mod extent;
 mod record;
+mod rows;
 mod space;
 mod survey;
 mod vault;
@@ -151,9 +155,11 @@ impl Store {
         Ok(Self { shared, writer })
     }
 
-    /// What is kept of one account. `name` tells accounts apart; `links` seals their links.
-    pub fn account(&self, name: &str, links: SecretKey) -> Account {
-        Account::new(self.clone(), name, links)
+    /// What is kept of one account of an API, whose address is `place`.
+    pub fn account(&self, identity: &Identity, place: &str) -> Account {
+        let name = format!("{} {place}", identity.name.expose_secret());
+        let secret = identity.secret.expose_secret().as_bytes();
+        Account::new(self.clone(), &name, SecretKey::derive("reelfs links", secret))
     }
 
     /// Waits until what was given so far is written, or for so long. False when time ran out.

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::civil::Date;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Recent};
 use crate::types::{Area, Cause, Day, Failure, Object, ScopeNumber, UNDATED, Window};
 use folder::Folder;
 use places::Places;
@@ -22,6 +22,7 @@ mod places;
 
 pub use folder::Index;
 pub use inode::Inode;
+use inode::Tag;
 pub use name::{file_name, numbered};
 
 /// A directory or file. Where a key opens one account, the four areas lie below the root, and the
@@ -81,11 +82,43 @@ pub struct Tree {
     known: RwLock<Known>,
 }
 
-/// The days that were looked into, and their files by inode.
+/// The days that were looked into.
 #[derive(Default)]
 struct Known {
+    /// Those in memory.
     folders: HashMap<(ScopeNumber, Date), Arc<Folder>>,
-    files: HashMap<Inode, Arc<File>>,
+    recent: Recent,
+    /// All of them, by the tag that the numbers of their files have; also those that had to go from
+    /// memory, since the kernel may still know their files.
+    days: HashMap<Tag, Vec<SeenDay>>,
+}
+
+/// A day that was looked into once.
+struct SeenDay {
+    scope: ScopeNumber,
+    date: Date,
+    /// The numbers of its files, sorted: no other day with the same tag may give them.
+    inodes: Box<[Inode]>,
+}
+
+impl Known {
+    /// Makes the folder of a day. Where days come back without the vendor, those that were used
+    /// least recently go.
+    fn add(&mut self, scope: ScopeNumber, day: Arc<Day>, can_recall: bool) -> Arc<Folder> {
+        let date = day.date;
+        let seen = self.days.entry(Tag::of(date)).or_default();
+        seen.retain(|day| (day.scope, day.date) != (scope, date));
+        let taken = |inode| seen.iter().any(|day| day.inodes.binary_search(&inode).is_ok());
+        let folder = Arc::new(Folder::new(scope, day, taken));
+        seen.push(SeenDay { scope, date, inodes: folder.inodes() });
+        self.folders.insert((scope, date), Arc::clone(&folder));
+        if can_recall {
+            for gone in self.recent.see((scope, date), folder.weight()) {
+                self.folders.remove(&gone);
+            }
+        }
+        folder
+    }
 }
 
 impl Tree {
@@ -96,13 +129,35 @@ impl Tree {
     }
 
     /// What has this inode number. Files are found once their day was looked into.
-    pub fn node(&self, inode: Inode) -> Option<Node> {
-        let file = || {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            known.files.get(&inode).map(|file| Node::File(Arc::clone(file)))
-        };
-        let node = inode.decode().or_else(file)?;
-        self.exists(&node).then_some(node)
+    pub async fn node(&self, inode: Inode) -> Result<Option<Node>, Failure> {
+        if let Some(node) = self.known_node(inode) {
+            return Ok(Some(node));
+        }
+        for (scope, date) in self.days_of(inode) {
+            if let Some(file) = self.folder(scope, date).await?.by_inode(inode) {
+                return Ok(Some(Node::File(file)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same, as far as it is in memory.
+    pub fn known_node(&self, inode: Inode) -> Option<Node> {
+        if let Some(node) = inode.decode() {
+            return self.exists(&node).then_some(node);
+        }
+        let days = self.days_of(inode);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let folders = days.iter().filter_map(|day| known.folders.get(day));
+        folders.filter_map(|folder| folder.by_inode(inode)).map(Node::File).next()
+    }
+
+    /// The days that a file of this number can stand in: one, or one of each scope.
+    fn days_of(&self, inode: Inode) -> Vec<(ScopeNumber, Date)> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let seen = inode.tag().and_then(|tag| known.days.get(&tag)).into_iter().flatten();
+        let holds = |day: &&SeenDay| day.inodes.binary_search(&inode).is_ok();
+        seen.filter(holds).map(|day| (day.scope, day.date)).collect()
     }
 
     /// The node of a name in a directory.
@@ -216,12 +271,7 @@ impl Tree {
         if let Some(folder) = known.folders.get(&key).filter(|f| f.is_of(&day)) {
             return Ok(Arc::clone(folder));
         }
-        let folder = Arc::new(Folder::new(scope, day, &known.files));
-        for file in folder.all() {
-            known.files.insert(file.inode, Arc::clone(file));
-        }
-        known.folders.insert(key, Arc::clone(&folder));
-        Ok(folder)
+        Ok(known.add(scope, day, self.catalog.can_recall(scope)))
     }
 
     /// The children of a directory that are known without a listing.

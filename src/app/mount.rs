@@ -12,7 +12,7 @@ use super::connect::{Connection, Contents, connect};
 use super::problem::Problem;
 use super::{background, log, terminal};
 use crate::cache::Cache;
-use crate::catalog::{Catalog, today};
+use crate::catalog::{self, Catalog, today};
 use crate::config::{Mount, MountOptions};
 use crate::fs::{Fs, Policy};
 use crate::fuse::{self, MountSettings, mountpoint};
@@ -90,11 +90,12 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
     }
     let at = mountpoint::prepare(&mount.mountpoint)?;
     let Connection { media, contents, source, warnings } = connect(&mount.account, options).await?;
+    let known = catalog::Settings { first, last: options.until, store: None, keep_gone: true };
     let catalog = match contents {
-        Contents::One(provider) => Catalog::new(provider, first, options.until),
-        Contents::Scopes(scopes) => Catalog::of_scopes(scopes, first, options.until),
+        Contents::One(provider) => Catalog::new(provider, known),
+        Contents::Scopes(scopes) => Catalog::of_scopes(scopes, known),
     };
-    let cache = Cache::new(media, options.memory);
+    let cache = Cache::new(media, options.memory, None);
     let readers = Readers::new(options.memory, options.connections);
     let (fs, notices) = Fs::new(catalog, cache, readers, policy(options));
     let settings = MountSettings { mountpoint: at, source, allow_other: options.allow_other };

@@ -13,6 +13,7 @@ use super::flight::Flight;
 use super::memory::Memory;
 use super::slot::Slot;
 use crate::source::{RangeAnswer, RangeRequest, RangeSource, Urgency, Version};
+use crate::store;
 use crate::types::{Cause, Failure, Link, ObjectId, lock};
 
 /// Blocks that one request brings at the most: 8 MiB.
@@ -47,6 +48,9 @@ pub struct Blob {
     link: Mutex<Link>,
     source: Arc<dyn RangeSource>,
     pub(super) memory: Arc<Memory>,
+    store: Option<store::Account>,
+    /// Whether blocks came before the version was known, without which nothing is kept on disk.
+    came_early: AtomicBool,
     version: OnceLock<Version>,
     stale: AtomicBool,
     pub(super) progress: Mutex<Progress>,
@@ -94,6 +98,7 @@ impl Blob {
         known: Option<Version>,
         source: Arc<dyn RangeSource>,
         memory: Arc<Memory>,
+        store: Option<store::Account>,
     ) -> Arc<Self> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let version = OnceLock::new();
@@ -106,6 +111,8 @@ impl Blob {
             link: Mutex::new(link),
             source,
             memory,
+            store,
+            came_early: AtomicBool::new(false),
             version,
             stale: AtomicBool::new(false),
             progress: Mutex::default(),
@@ -253,9 +260,39 @@ impl Blob {
         self.source.open(request).await
     }
 
+    /// The blocks of a range that are kept on disk.
+    pub(super) async fn kept(
+        self: &Arc<Self>,
+        blocks: Range<BlockIndex>,
+    ) -> Vec<(BlockIndex, Bytes)> {
+        let (Some(store), Some(version)) = (self.store.clone(), self.version.get()) else {
+            return Vec::new();
+        };
+        let blob = store.blob(&self.id, version);
+        let read = move || store.read(blob, blocks.start.0..blocks.end.0);
+        let read = tokio::task::spawn_blocking(read).await.unwrap_or_default();
+        read.into_iter().map(|(index, bytes)| (BlockIndex(index), bytes)).collect()
+    }
+
+    /// Has a block that has just come kept on disk.
+    pub(super) fn keep(&self, index: BlockIndex) {
+        let Some(store) = &self.store else { return };
+        let Some(version) = self.version.get() else {
+            self.came_early.store(true, Ordering::Release);
+            return;
+        };
+        let (memory, number) = (Arc::clone(&self.memory), self.number);
+        let take = Box::new(move || memory.peek(number, index));
+        store.keep_block(store.blob(&self.id, version), index.0, take);
+    }
+
     /// Holds a version that a server told against the one known, or learns it.
     pub(super) fn learn(&self, told: &Version) -> Result<(), Failure> {
         let known = self.version.get_or_init(|| told.clone());
+        if self.came_early.swap(false, Ordering::AcqRel) {
+            let end = BlockIndex::of(known.total.saturating_sub(1)).next();
+            (0..end.0).map(BlockIndex).for_each(|index| self.keep(index));
+        }
         self.changed.notify_waiters();
         if known.total == told.total && known.validator.agrees_with(&told.validator) {
             Ok(())

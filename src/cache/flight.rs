@@ -48,7 +48,8 @@ impl Flight {
 
     /// Asks until all that was wanted is here: a server may answer with less than was asked.
     async fn run(&mut self) -> Result<(), Failure> {
-        loop {
+        self.land_kept().await;
+        while !self.rest.is_empty() {
             let before = self.rest.clone();
             let answer = tokio::select! {
                 answer = self.blob.open(&before, &self.urgency) => answer?,
@@ -82,6 +83,33 @@ impl Flight {
             if self.rest == before {
                 return Err(Failure::new(Cause::BadAnswer, "the server sends less than a block"));
             }
+        }
+        Ok(())
+    }
+
+    /// Takes the blocks that are kept on disk from there. What is missing between them becomes
+    /// flights of its own.
+    async fn land_kept(&mut self) {
+        let kept = self.blob.kept(self.rest.clone()).await;
+        if kept.is_empty() {
+            return;
+        }
+        let mut missing = Vec::new();
+        let mut next = self.rest.start;
+        for (index, bytes) in kept {
+            if next < index {
+                missing.push(next..index);
+            }
+            next = index.next();
+            self.fill(index, bytes);
+        }
+        if next < self.rest.end {
+            missing.push(next..self.rest.end);
+        }
+        let mut missing = missing.into_iter();
+        self.rest = missing.next().unwrap_or(next..next);
+        for blocks in missing {
+            Self::start(Arc::clone(&self.blob), blocks, self.urgency.clone());
         }
     }
 
@@ -141,12 +169,18 @@ impl Flight {
         usize::try_from(left.min(BLOCK_SIZE)).unwrap_or(0)
     }
 
-    /// Stores the next block and wakes those who wait for it.
+    /// Stores the next block, has it kept, and wakes those who wait for it.
     fn hand_over(&mut self, bytes: Bytes) {
         let index = self.rest.start;
+        self.rest.start = index.next();
+        self.fill(index, bytes);
+        self.blob.keep(index);
+    }
+
+    /// Stores a block and wakes those who wait for it.
+    fn fill(&self, index: BlockIndex, bytes: Bytes) {
         // Into memory first: whoever finds no slot must find the block.
         self.blob.memory.put(&self.blob, index, bytes.clone());
-        self.rest.start = index.next();
         let slot = {
             let mut progress = lock(&self.blob.progress);
             if self.whole && progress.whole == Some(index) {

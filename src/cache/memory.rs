@@ -46,6 +46,11 @@ impl Memory {
         lock(&self.blocks).by_use.get(&(blob.number(), index)).map(|block| block.bytes.clone())
     }
 
+    /// A block by its blob's number, which does not count as used.
+    pub(super) fn peek(&self, blob: u64, index: BlockIndex) -> Option<Bytes> {
+        lock(&self.blocks).by_use.peek(&(blob, index)).map(|block| block.bytes.clone())
+    }
+
     /// Keeps a block and lets go of the least recently used ones that no longer fit.
     pub(super) fn put(&self, blob: &Arc<Blob>, index: BlockIndex, bytes: Bytes) {
         let mut evicted = Vec::new();

@@ -25,7 +25,7 @@ impl Fs {
         let directory = Tree::directory(file).0;
         let ahead = self.ahead.looks.see(directory, file.position, siblings.len());
         for sibling in siblings.get(ahead).into_iter().flatten() {
-            if self.catalog.size(&sibling.object).is_none() {
+            if self.size(sibling).is_none() {
                 let (fs, file) = (Arc::clone(self), Arc::clone(sibling));
                 self.run_ahead(sibling, async move {
                     fs.open_object(&file, When::Ahead).await.map(drop)
@@ -36,13 +36,13 @@ impl Fs {
 
     /// Somebody read a file to its end.
     pub(super) fn read_through(self: &Arc<Self>, inode: Inode) {
-        let Some(Node::File(file)) = self.tree.node(inode) else { return };
+        let Some(Node::File(file)) = self.tree.known_node(inode) else { return };
         let siblings = self.tree.siblings(&file);
         let directory = Tree::directory(&file).0;
         let ahead = self.ahead.reads.see(directory, file.position, siblings.len());
         let mut bytes = self.readers.across_files();
         for sibling in siblings.get(ahead).into_iter().flatten() {
-            let size = self.catalog.size(&sibling.object).unwrap_or_default();
+            let size = self.size(sibling).unwrap_or_default();
             let Some(rest) = bytes.checked_sub(size) else {
                 self.ahead.reads.refused(directory, sibling.position);
                 return;

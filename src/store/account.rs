@@ -75,6 +75,11 @@ impl Account {
         &self.store.shared
     }
 
+    /// Whether the disk has failed, so that nothing more is kept.
+    pub fn is_off(&self) -> bool {
+        self.store.writer.is_off()
+    }
+
     /// A day that was listed before. Blocks on the disk.
     pub fn day(&self, scope: ScopeNumber, date: Date) -> Option<KeptDay> {
         let key = self.day_key(scope, date);

@@ -12,7 +12,7 @@ use super::vault::checksum;
 use super::writer::Work;
 use super::{Account, BLOCKS, Key, Shared};
 use crate::source::Version;
-use crate::types::{BLOCK_SIZE, ObjectId};
+use crate::types::{BLOCK_SIZE, ObjectId, lock};
 
 /// The bytes of one version of an object, as they are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +55,15 @@ impl Account {
     /// Whether all blocks are kept. Blocks on the disk for a moment.
     pub fn is_whole(&self, blob: BlobName) -> bool {
         self.shared().is_whole(blob)
+    }
+
+    /// Whether any block is kept. Blocks on the disk for a moment.
+    pub fn has_any(&self, blob: BlobName) -> bool {
+        let catalogue = lock(&self.shared().catalogue);
+        let sql = "SELECT 1 FROM extents WHERE blob = ? AND bytes > 0";
+        let found = catalogue.prepare_cached(sql).and_then(|mut query| query.exists([blob.key.0]));
+        drop(catalogue);
+        self.shared().told(found).unwrap_or(false)
     }
 
     /// Keeps the blocks of a version from being evicted.

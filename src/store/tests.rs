@@ -48,7 +48,7 @@ impl Ground {
     }
 
     fn open(&self) -> Account {
-        Store::open(&self.settings()).unwrap().account("someone", SecretKey::derive("test", b"1"))
+        Store::open(&self.settings()).unwrap().account(&identity("someone", "1"), "api")
     }
 
     /// All bytes of all files.
@@ -63,6 +63,10 @@ impl Ground {
         let files = files.filter_map(Result::ok).filter(|entry| entry.file_type().is_file());
         files.map(walkdir::DirEntry::into_path).collect()
     }
+}
+
+fn identity(name: &str, secret: &str) -> Identity {
+    Identity { name: name.into(), secret: secret.into() }
 }
 
 fn id(n: u64) -> ObjectId {
@@ -134,10 +138,10 @@ fn a_day_and_what_is_known_of_its_objects_are_found_again() {
         assert!(account.notes("refuses").is_empty());
         assert!(account.day(ScopeNumber(1), DAY).is_none());
         assert!(account.day(WHOLE, DAY.tomorrow().unwrap()).is_none());
-        let other = account.store.account("someone else", SecretKey::derive("test", b"1"));
+        let other = account.store.account(&identity("someone else", "1"), "api");
         assert!(other.day(WHOLE, DAY).is_none() && other.notes("refuses-ranges").is_empty());
         // Other credentials do not open the links, so that the day is asked for anew.
-        let other = account.store.account("someone", SecretKey::derive("test", b"2"));
+        let other = account.store.account(&identity("someone", "2"), "api");
         assert!(other.day(WHOLE, DAY).is_none());
     }
 }

@@ -12,6 +12,9 @@ use super::name::{file_name, numbered};
 use super::{File, Inode};
 use crate::types::{Area, Day, Object, ObjectId, ScopeNumber, UNDATED};
 
+/// More numbers than are ever tried for one object: two of a day agree once in thousands of mounts.
+const MOST_ATTEMPTS: u64 = 1_000_000;
+
 /// The text of a day's file in `index/`.
 #[derive(Clone, Debug)]
 pub struct Index {
@@ -27,6 +30,8 @@ pub(super) struct Folder {
     day: Arc<Day>,
     /// The files of each area, sorted by name.
     files: BTreeMap<Area, Arc<[Arc<File>]>>,
+    /// All of them, sorted by number.
+    by_inode: Box<[Arc<File>]>,
     /// Made when somebody wants it.
     index: OnceLock<Index>,
 }
@@ -35,23 +40,40 @@ pub(super) struct Folder {
 type Named<'a> = BTreeMap<(Area, String), (Inode, &'a Arc<Object>)>;
 
 impl Folder {
-    /// Names the objects of a day. Inode numbers that `taken` gives to other objects are avoided.
-    pub(super) fn new(
-        scope: ScopeNumber,
-        day: Arc<Day>,
-        taken: &HashMap<Inode, Arc<File>>,
-    ) -> Self {
+    /// Names the objects of a day. Inode numbers that are `taken` by objects of other days are avoided.
+    pub(super) fn new(scope: ScopeNumber, day: Arc<Day>, taken: impl Fn(Inode) -> bool) -> Self {
         let mut named = Named::new();
-        let (mut numbers, mut seen) = (HashMap::new(), HashSet::new());
+        let (mut numbers, mut seen) = (HashSet::new(), HashSet::new());
         for object in day.calls.iter().flat_map(|call| call.objects.iter()) {
             if seen.insert(&object.id) {
-                let inode = free_inode(object, taken, &numbers);
-                numbers.insert(inode, &object.id);
+                let number = |attempt| Inode::of_object(scope, day.date, &object.id, attempt);
+                let free = |inode: &Inode| !taken(*inode) && !numbers.contains(inode);
+                let inode = (0..MOST_ATTEMPTS).map(number).find(free).unwrap_or(number(0));
+                numbers.insert(inode);
                 named.insert((object.area, free_name(object, &named)), (inode, object));
             }
         }
         let files = by_area(named, scope, day.date);
-        Self { day, files, index: OnceLock::new() }
+        let mut by_inode: Box<[_]> =
+            files.values().flat_map(|files| files.iter().cloned()).collect();
+        by_inode.sort_by_key(|file| file.inode);
+        Self { day, files, by_inode, index: OnceLock::new() }
+    }
+
+    /// The file of a number.
+    pub(super) fn by_inode(&self, inode: Inode) -> Option<Arc<File>> {
+        let found = self.by_inode.binary_search_by_key(&inode, |file| file.inode).ok()?;
+        self.by_inode.get(found).cloned()
+    }
+
+    /// The numbers of all files, sorted.
+    pub(super) fn inodes(&self) -> Box<[Inode]> {
+        self.by_inode.iter().map(|file| file.inode).collect()
+    }
+
+    /// What it takes in memory.
+    pub(super) fn weight(&self) -> usize {
+        self.day.weight()
     }
 
     /// Whether it was made of this listing.
@@ -71,11 +93,6 @@ impl Folder {
         self.files.get(&area).cloned().unwrap_or_default()
     }
 
-    /// All files.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<File>> {
-        self.files.values().flat_map(|files| files.iter())
-    }
-
     /// The day's index.
     pub(super) fn index(&self) -> Index {
         self.index.get_or_init(|| self.make_index()).clone()
@@ -93,7 +110,7 @@ impl Folder {
         };
         let path = |file: &File| format!("{}{date}/{}", file.object.area.name(), file.name);
         let mut paths: HashMap<&ObjectId, String> =
-            self.all().map(|file| (&file.object.id, path(file))).collect();
+            self.by_inode.iter().map(|file| (&file.object.id, path(file))).collect();
         let mut text = String::new();
         for call in &self.day.calls {
             let paths = call.objects.iter().filter_map(|object| paths.remove(&object.id));
@@ -129,22 +146,4 @@ fn free_name(object: &Object, taken: &Named<'_>) -> String {
         name = numbered(&plain, n);
     }
     name
-}
-
-/// The first number of an object that no other object has.
-fn free_inode(
-    object: &Object,
-    taken: &HashMap<Inode, Arc<File>>,
-    today: &HashMap<Inode, &ObjectId>,
-) -> Inode {
-    let mut attempt = 0;
-    loop {
-        let inode = Inode::of_object(&object.id, attempt);
-        let earlier = taken.get(&inode).map(|file| &file.object.id);
-        let owner = earlier.or_else(|| today.get(&inode).copied());
-        if owner.is_none_or(|owner| *owner == object.id) {
-            return inode;
-        }
-        attempt += 1;
-    }
 }

@@ -1,8 +1,9 @@
 //! Inode numbers: computed, never counted, so that they are the same after a remount.
 //!
 //! The root is 1. A directory of the calendar and an index file carry their scope, area and date in
-//! the number itself; an object's number is a hash of its id with bit 62 set. Bit 63 stays clear, for
-//! programs that take the number as signed.
+//! the number itself; an object's number has bit 62 set, then a tag that its day gives, so that its
+//! day can be looked up, then a hash of its scope and id. Bit 63 stays clear, for programs that take
+//! the number as signed.
 
 use jiff::civil::Date;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -13,6 +14,8 @@ use crate::types::{Area, ObjectId, ScopeNumber};
 const OBJECT: u64 = 1 << 62;
 /// Where a scope's number begins; it has 26 bits.
 const SCOPE: u32 = 36;
+/// Where the tag of an object's day begins; it has 16 bits.
+const TAG: u32 = 46;
 /// What tells an account's directory from a scope's.
 const ACCOUNT: u64 = 2;
 
@@ -40,8 +43,15 @@ impl Inode {
     }
 
     /// An object's number. `attempt` counts how many numbers before were taken by other objects.
-    pub(super) fn of_object(id: &ObjectId, attempt: u64) -> Self {
-        Self(OBJECT | (xxh3_64_with_seed(id.as_str().as_bytes(), attempt) & (OBJECT - 1)))
+    pub(super) fn of_object(scope: ScopeNumber, day: Date, id: &ObjectId, attempt: u64) -> Self {
+        let seed = attempt << 32 | u64::from(scope.0);
+        let hash = xxh3_64_with_seed(id.as_str().as_bytes(), seed) & ((1 << TAG) - 1);
+        Self(OBJECT | u64::from(Tag::of(day).0) << TAG | hash)
+    }
+
+    /// The tag of an object's day; `None` when it is no object's number.
+    pub(super) fn tag(self) -> Option<Tag> {
+        (self.0 & OBJECT != 0).then(|| Tag(u16::try_from(self.0 >> TAG & 0xffff).unwrap_or(0)))
     }
 
     fn dated(scope: ScopeNumber, area: Area, year: i16, month: i8, day: i8) -> Self {
@@ -84,6 +94,18 @@ impl Inode {
     }
 }
 
+/// What an object's number tells of its day: days that have the same lie 179 years apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Tag(u16);
+
+impl Tag {
+    /// The tag of a day.
+    pub(super) fn of(day: Date) -> Self {
+        let days = (day - jiff::civil::date(1970, 1, 1)).get_days();
+        Self(u16::try_from(days.rem_euclid(1 << 16)).unwrap_or(0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,10 +135,13 @@ mod tests {
 
     #[test]
     fn an_object_never_looks_like_a_directory() {
-        for n in 0..1000 {
-            let inode = Inode::of_object(&ObjectId::new(format!("log/{n}")), 0);
+        for n in 0..1000_u32 {
+            let (scope, day) = (ScopeNumber(n), date(1900 + i16::try_from(n).unwrap(), 5, 31));
+            let inode = Inode::of_object(scope, day, &ObjectId::new(format!("log/{n}")), 0);
             assert!(inode.decode().is_none(), "{inode:?}");
+            assert_eq!(inode.tag(), Some(Tag::of(day)));
             assert!(inode.0 < 1 << 63);
+            assert!(Inode::of(&Node::Day(scope, Area::Logs, day)).tag().is_none());
         }
     }
 }

@@ -115,6 +115,13 @@ pub struct Day {
     pub calls: Vec<Call>,
 }
 
+impl Day {
+    /// Its calls and objects, counted together: what it takes in memory goes with that.
+    pub fn weight(&self) -> usize {
+        1 + self.calls.iter().map(|call| 1 + call.objects.len()).sum::<usize>()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

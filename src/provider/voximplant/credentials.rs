@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::http::jwt::{Issuer, KeyError, KeySource, SigningKey, Tokens};
 use crate::provider::fields::Fields;
+use crate::source::Identity;
 
 /// The largest file that is read: one is about 2 KiB.
 const MOST_BYTES: u64 = 1 << 20;
@@ -89,6 +90,16 @@ impl ServiceAccountFile {
         parse(bytes.expose_secret(), self.child_account.as_deref()).map_err(problem)
     }
 
+    /// Which account it opens. Blocks on the disk.
+    pub fn identity(&self) -> Result<Identity, CredentialsError> {
+        let problem = |problem| CredentialsError { path: self.path.clone(), problem };
+        let bytes = read(&self.path).map_err(problem)?;
+        let fields = Credential::of(bytes.expose_secret()).map_err(problem)?;
+        let child = self.child_account.as_deref().unwrap_or_default();
+        let name = SecretString::from(format!("voximplant {} {child}", fields.account));
+        Ok(Identity { name, secret: fields.private_key })
+    }
+
     /// Reads the file and starts to mint tokens with its key, each good for `life`. Later changes
     /// of the file are taken up. Must be called within a tokio runtime.
     pub fn tokens(&self, life: Duration) -> Result<Tokens, CredentialsError> {
@@ -116,25 +127,39 @@ fn read(path: &Path) -> Result<SecretSlice<u8>, Problem> {
     Ok(SecretSlice::from(bytes))
 }
 
+/// The fields of a file.
+struct Credential {
+    account: String,
+    key_id: String,
+    private_key: SecretString,
+}
+
+impl Credential {
+    fn of(bytes: &[u8]) -> Result<Self, Problem> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        if bytes.trim_ascii().is_empty() {
+            return Err(Problem::Empty);
+        }
+        let json: Value = serde_json::from_slice(bytes)
+            .map_err(|error| Problem::NotJson { line: error.line(), column: error.column() })?;
+        let mut object = json.as_object().ok_or(Problem::NotAnObject)?;
+        if let Some(result) = object.get("result").and_then(Value::as_object) {
+            object = result;
+        }
+        let account = field(object, "account_id", "a number or a string")?;
+        let key_id = field(object, "key_id", "a string")?;
+        if !object.get("private_key").is_none_or(|key| key.is_string() || key.is_null()) {
+            return Err(Problem::WrongKind("private_key", "a string"));
+        }
+        let private_key = SecretString::from(field(object, "private_key", "a string")?);
+        Ok(Self { account, key_id, private_key })
+    }
+}
+
 fn parse(bytes: &[u8], child_account: Option<&str>) -> Result<SigningKey, Problem> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if bytes.trim_ascii().is_empty() {
-        return Err(Problem::Empty);
-    }
-    let json: Value = serde_json::from_slice(bytes)
-        .map_err(|error| Problem::NotJson { line: error.line(), column: error.column() })?;
-    let mut object = json.as_object().ok_or(Problem::NotAnObject)?;
-    if let Some(result) = object.get("result").and_then(Value::as_object) {
-        object = result;
-    }
-    let account = field(object, "account_id", "a number or a string")?;
-    let key_id = field(object, "key_id", "a string")?;
-    if !object.get("private_key").is_none_or(|key| key.is_string() || key.is_null()) {
-        return Err(Problem::WrongKind("private_key", "a string"));
-    }
-    let pem = SecretString::from(field(object, "private_key", "a string")?);
+    let Credential { account, key_id, private_key } = Credential::of(bytes)?;
     let issuer = Issuer::from_text(child_account.unwrap_or(&account));
-    SigningKey::from_pem(&key_id, issuer, &pem).map_err(Problem::Key)
+    SigningKey::from_pem(&key_id, issuer, &private_key).map_err(Problem::Key)
 }
 
 fn field(

@@ -14,6 +14,7 @@ use url::Url;
 use super::api;
 use crate::http::{Basic, Credentials, Parameters};
 use crate::provider::fields::Fields;
+use crate::source::Identity;
 
 /// The largest file that is read.
 const MOST_BYTES: u64 = 1 << 20;
@@ -73,6 +74,12 @@ impl KeyPair {
     /// Of a file `{"token": …, "secret": …}`. Blocks on the disk.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
         read(path).map_err(|problem| KeyError { path: path.to_owned(), problem })
+    }
+
+    /// Which account it opens, as far as a key tells.
+    pub fn identity(&self) -> Identity {
+        let name = format!("whatconverts {}", self.token.expose_secret());
+        Identity { name: SecretString::from(name), secret: self.secret.clone() }
     }
 
     /// The credentials for an API at `base`: token and secret for the API, the token alone, in the
