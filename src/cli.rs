@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory as _, Error, Parser, Subcommand};
 
-use crate::config::{Apps, Command, Get};
+use crate::config::file::own_place;
+use crate::config::{Apps, Command, Get, Init};
 use mount::TypedMount;
 use options::TypedNetwork;
 use sandbox::TypedSandbox;
 
 mod key;
 mod mount;
+mod mount8;
 mod options;
+mod profile;
 mod sandbox;
 
 /// Mounts the call recordings and logs of an account as read-only files.
@@ -28,13 +32,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Typed {
-    /// Mount an account, or a list of links
-    #[command(
-        subcommand,
-        arg_required_else_help = true,
-        subcommand_value_name = "SOURCE",
-        subcommand_help_heading = "Sources"
-    )]
+    /// Mount an account, a list of links, or a profile
     Mount(Box<TypedMount>),
     /// Unmount what `reelfs mount` mounted
     Unmount {
@@ -43,7 +41,28 @@ enum Typed {
         /// Also while files in it are open
         #[arg(long)]
         lazy: bool,
+        /// All mounts in the directory, as `reelfs mount --all` made them
+        #[arg(long)]
+        all: bool,
     },
+    /// Tell by the exit code whether a mount answers
+    #[command(hide = true)]
+    Alive {
+        /// Where it is
+        mountpoint: PathBuf,
+    },
+    /// Ask what is needed and write a profile
+    Init {
+        /// Its name
+        #[arg(value_name = "PROFILE")]
+        name: Option<String>,
+        /// The config file [default: reelfs/config.toml in ~/.config]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Look after the config file
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(TypedConfig),
     /// Mount a made-up account of each vendor: nothing to sign up for
     Demo {
         /// An empty or new directory [default: one in the temporary directory]
@@ -85,6 +104,16 @@ enum Typed {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum TypedConfig {
+    /// Tell what is wrong with it, with line and column
+    Check {
+        /// The config file [default: ~/.config/reelfs/config.toml and /etc/reelfs/config.toml]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
 /// What was asked for.
 #[derive(Debug)]
 pub struct Invocation {
@@ -99,14 +128,30 @@ pub struct Invocation {
 /// Reads this process's arguments. Prints usage and exits where they are wrong (2) or ask for
 /// help (0).
 pub fn read() -> Invocation {
-    settings(Arguments::parse()).unwrap_or_else(|error| error.exit())
+    let mut words: Vec<_> = std::env::args_os().collect();
+    if mount8::is_called(&words) {
+        words = match mount8::arguments(words) {
+            Ok(Some(words)) => words,
+            Ok(None) => std::process::exit(0),
+            Err(message) => Error::raw(ErrorKind::InvalidValue, format!("{message}\n")).exit(),
+        };
+    }
+    Arguments::try_parse_from(words).and_then(settings).unwrap_or_else(|error| error.exit())
 }
 
 fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Error> {
     let mut warnings = Vec::new();
     let command = match command {
-        Typed::Mount(source) => Command::Mount(Box::new(source.settings(&mut warnings)?)),
-        Typed::Unmount { mountpoint, lazy } => Command::Unmount { mountpoint, lazy },
+        Typed::Mount(mount) => mount.settings(&mut warnings)?,
+        Typed::Unmount { mountpoint, lazy, all } => Command::Unmount { mountpoint, lazy, all },
+        Typed::Alive { mountpoint } => Command::Alive { mountpoint },
+        Typed::Init { name, config } => {
+            let config = config.or_else(|| own_place(profile::variable));
+            Command::Init(Init { name, config })
+        }
+        Typed::Config(TypedConfig::Check { config }) => {
+            Command::CheckConfig(profile::checked(config.as_deref())?)
+        }
         Typed::Demo { mountpoint } => Command::Demo { mountpoint },
         Typed::Sandbox(sandbox) => Command::Sandbox(sandbox.settings()),
         Typed::Apps { secure, yes, key, network } => {
@@ -124,7 +169,7 @@ fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Err
 }
 
 /// An error of usage.
-fn wrong(kind: clap::error::ErrorKind, message: &str) -> Error {
+fn wrong(kind: ErrorKind, message: &str) -> Error {
     Arguments::command().error(kind, message)
 }
 
@@ -140,8 +185,8 @@ mod tests {
     #[test]
     fn what_is_not_typed_is_what_the_settings_say() {
         let typed = ["reelfs", "mount", "list", "calls", "--from", "leads.csv"];
-        let Typed::Mount(source) = Arguments::parse_from(typed).command else { panic!("a mount") };
-        let typed = source.settings(&mut Vec::new()).unwrap().options;
+        let Typed::Mount(mount) = Arguments::parse_from(typed).command else { panic!("a mount") };
+        let typed = mount.source.settings(&mut Vec::new()).unwrap().options;
         let default = crate::config::MountOptions::default();
         assert_eq!(format!("{typed:?}"), format!("{default:?}"));
     }

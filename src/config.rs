@@ -15,8 +15,12 @@ use url::Url;
 use crate::http::TrustedHost;
 
 pub use forms::{api_url, day, duration, duration_or_none, memory, since, size, stand_in};
+pub use profiles::{CheckedFile, CheckedProfile, Init, MountAll};
 
+pub mod file;
 mod forms;
+mod profiles;
+pub mod secret;
 
 /// Bytes of blocks in memory when nothing else is said: 256 MiB.
 pub const DEFAULT_MEMORY: ByteSize = ByteSize::mib(256);
@@ -34,13 +38,26 @@ pub const DEFAULT_SINCE: &str = "3months";
 pub enum Command {
     /// `reelfs mount`
     Mount(Box<Mount>),
+    /// `reelfs mount --all`
+    MountAll(MountAll),
     /// `reelfs unmount`
     Unmount {
         /// Where.
         mountpoint: PathBuf,
         /// Also while it is in use.
         lazy: bool,
+        /// All mounts in that directory.
+        all: bool,
     },
+    /// `reelfs alive`: whether a mount answers.
+    Alive {
+        /// Where it is.
+        mountpoint: PathBuf,
+    },
+    /// `reelfs init`
+    Init(Init),
+    /// `reelfs config check`
+    CheckConfig(Vec<CheckedFile>),
     /// `reelfs demo`
     Demo {
         /// Where; none: a directory of its own.

@@ -1,15 +1,40 @@
-//! `reelfs mount` as it is typed: the kinds of account, and what each needs.
+//! `reelfs mount` as it is typed: the kinds of account and what each needs, a profile, or all of
+//! them.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Error, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, Error, Subcommand, ValueEnum};
 
-use super::key;
 use super::options::TypedOptions;
-use crate::config::{Account, Mount, WhatConvertsMedia};
+use super::{key, profile, wrong};
+use crate::config::{Account, Command, Mount, WhatConvertsMedia};
+
+/// `reelfs mount`.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    subcommand_value_name = "SOURCE|PROFILE",
+    subcommand_help_heading = "Sources",
+    after_help = "A PROFILE of the config file stands for a source and its options; options that \
+                  are typed\nwin. `reelfs init` writes one.\n\n  \
+                  reelfs mount PROFILE MOUNTPOINT\n  reelfs mount --all DIR    each profile in a \
+                  directory of its own"
+)]
+pub(super) struct TypedMount {
+    /// Mount every profile, each in a directory of its own below DIR
+    #[arg(long)]
+    all: bool,
+    /// The config file [default: ~/.config/reelfs/config.toml, then /etc/reelfs/config.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) source: TypedSource,
+}
 
 #[derive(Debug, Subcommand)]
-pub(super) enum TypedMount {
+pub(super) enum TypedSource {
     /// Mount a Voximplant account
     Voximplant {
         /// An empty directory
@@ -49,6 +74,9 @@ pub(super) enum TypedMount {
         #[command(flatten)]
         options: TypedOptions,
     },
+    /// A profile, a mountpoint, and options; or with `--all` a directory, and options.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -59,8 +87,30 @@ pub(super) enum TypedMedia {
 }
 
 impl TypedMount {
+    /// The command that was typed.
+    pub(super) fn settings(self, warnings: &mut Vec<String>) -> Result<Command, Error> {
+        match self.source {
+            TypedSource::Other(mut words) => {
+                let config = profile::take_config(&mut words).or(self.config);
+                if self.all {
+                    return profile::all(words, config.as_deref()).map(Command::MountAll);
+                }
+                let mount = profile::mount(&words, config.as_deref(), warnings)?;
+                Ok(Command::Mount(Box::new(mount)))
+            }
+            _ if self.all => {
+                let message = "--all mounts profiles: give a directory alone";
+                Err(wrong(ErrorKind::ArgumentConflict, message))
+            }
+            source => Ok(Command::Mount(Box::new(source.settings(warnings)?))),
+        }
+    }
+}
+
+impl TypedSource {
     pub(super) fn settings(self, warnings: &mut Vec<String>) -> Result<Mount, Error> {
         let (mountpoint, account, options) = match self {
+            Self::Other(words) => return profile::mount(&words, None, warnings),
             Self::Voximplant { mountpoint, key, child_account, options } => {
                 let key = key.settings().ok_or_else(key::missing)?;
                 (mountpoint, Account::Voximplant { key, child_account }, options)

@@ -42,13 +42,15 @@ const ROOMS: [(&str, &[&str]); 15] = [
 ];
 
 /// Libraries, and the modules outside of which nothing may name them.
-const LIBRARIES: [(&str, &[&str]); 6] = [
+const LIBRARIES: [(&str, &[&str]); 8] = [
     ("fuser", &["fuse"]),
     ("libc", &["fuse"]),
     ("nix", &["fuse", "app"]),
     ("reqwest", &["http"]),
     ("jsonwebtoken", &["http/jwt", "sandbox"]),
     ("clap", &["cli"]),
+    ("toml", &["config"]),
+    ("sd_notify", &["app"]),
 ];
 
 /// Past this many lines a file is two.
