@@ -21,6 +21,7 @@ use crate::types::{
 use sizes::Sizes;
 use walk::Walk;
 
+mod refresh;
 pub mod scopes;
 mod sizes;
 mod walk;

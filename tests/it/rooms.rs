@@ -16,7 +16,7 @@ use self::paths::{Mention, mentions};
 
 /// Which rooms each room may name, top to bottom. A room is the first part of a module's path:
 /// `src/fuse.rs` and `src/fuse/errno.rs` are `fuse`.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("main", &["cli", "app"]),
     // `http` for the form of a host that is trusted, which people type.
     ("cli", &["config", "http"]),
@@ -24,18 +24,19 @@ const ROOMS: [(&str, &[&str]); 15] = [
         "app",
         &[
             "config", "fuse", "fs", "tree", "reader", "cache", "catalog", "provider", "http",
-            "sandbox", "source", "types",
+            "sandbox", "metrics", "source", "types",
         ],
     ),
     ("config", &["http", "types"]),
     ("fuse", &["fs", "tree", "source", "types"]),
-    ("fs", &["tree", "reader", "cache", "catalog", "source", "types"]),
+    ("fs", &["tree", "reader", "cache", "catalog", "metrics", "source", "types"]),
     ("tree", &["catalog", "source", "types"]),
     ("reader", &["cache", "source", "types"]),
-    ("cache", &["source", "types"]),
+    ("cache", &["metrics", "source", "types"]),
     ("catalog", &["source", "types"]),
     ("provider", &["http", "source", "types"]),
-    ("http", &["source", "types"]),
+    ("http", &["metrics", "source", "types"]),
+    ("metrics", &["types"]),
     ("sandbox", &["types"]),
     ("source", &["types"]),
     ("types", &[]),
