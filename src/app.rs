@@ -8,17 +8,21 @@ use crate::config::Command;
 use crate::fuse::mountpoint;
 use problem::Problem;
 
+mod all;
 mod apps;
 mod auth_header;
 mod background;
+mod check;
 mod connect;
 mod demo;
 mod get;
+mod init;
 mod list;
 mod log;
 mod mount;
 mod problem;
 mod sandbox;
+mod service;
 mod terminal;
 mod voximplant;
 mod whatconverts;
@@ -37,9 +41,16 @@ pub fn run(command: Command, verbose: u8, warnings: &[String]) -> ExitCode {
     }
     let outcome = match command {
         Command::Mount(mount) => mount::run(*mount, verbose),
-        Command::Unmount { mountpoint, lazy } => {
+        Command::MountAll(all) => all::run(&all, verbose),
+        Command::Unmount { mountpoint, lazy, all: true } => all::unmount(&mountpoint, lazy),
+        Command::Unmount { mountpoint, lazy, all: false } => {
             mountpoint::unmount(&mountpoint, lazy).map_err(Problem::from).map(done)
         }
+        Command::Alive { mountpoint } => {
+            Ok(if mountpoint::answers(&mountpoint) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Init(init) => init::run(init).map(done),
+        Command::CheckConfig(files) => Ok(check::run(&files)),
         Command::Demo { mountpoint } => demo::run(mountpoint, verbose).map(done),
         Command::Sandbox(settings) => sandbox::run(settings, verbose).map(done),
         Command::Apps(apps) => apps::run(&apps, verbose).map(done),

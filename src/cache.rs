@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
+use crate::metrics::Metrics;
 use crate::source::{RangeSource, Version};
 use crate::store;
 use crate::types::{Link, ObjectId, lock};
@@ -60,6 +61,18 @@ impl Cache {
             (false, true) => Kept::Part,
             (false, false) => Kept::Nothing,
         }
+    }
+
+    /// The same, counting there. To be called before anything is read.
+    #[must_use]
+    pub fn counting(self, metrics: Arc<Metrics>) -> Self {
+        let memory = Arc::new(Memory::new(self.memory.budget()).counting(metrics));
+        Self { memory, ..self }
+    }
+
+    /// Where this cache counts.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        self.memory.metrics()
     }
 
     /// The blob of an object: the one that others use now, or a new one.

@@ -29,6 +29,7 @@ mod learned;
 mod life;
 mod listings;
 mod recent;
+mod refresh;
 pub mod scopes;
 mod walk;
 

@@ -1,20 +1,22 @@
 //! What is typed: the only room that names `clap`. It turns arguments into settings.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use bytesize::ByteSize;
-use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use jiff::civil::Date;
-use url::Url;
+use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory as _, Error, Parser, Subcommand};
 
-use crate::config::{
-    self, Account, Apps, Command, Get, Mount, MountOptions, Sandbox, Since, StandIn,
-    WhatConvertsMedia,
-};
-use crate::http::TrustedHost;
+use crate::config::file::own_place;
+use crate::config::{Apps, Command, Get, Init};
+use mount::TypedMount;
+use options::TypedNetwork;
+use sandbox::TypedSandbox;
 
 mod key;
+mod mount;
+mod mount8;
+mod options;
+mod profile;
+mod sandbox;
 
 /// Mounts the call recordings and logs of an account as read-only files.
 #[derive(Debug, Parser)]
@@ -30,13 +32,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Typed {
-    /// Mount an account, or a list of links
-    #[command(
-        subcommand,
-        arg_required_else_help = true,
-        subcommand_value_name = "SOURCE",
-        subcommand_help_heading = "Sources"
-    )]
+    /// Mount an account, a list of links, or a profile
     Mount(Box<TypedMount>),
     /// Unmount what `reelfs mount` mounted
     Unmount {
@@ -45,7 +41,28 @@ enum Typed {
         /// Also while files in it are open
         #[arg(long)]
         lazy: bool,
+        /// All mounts in the directory, as `reelfs mount --all` made them
+        #[arg(long)]
+        all: bool,
     },
+    /// Tell by the exit code whether a mount answers
+    #[command(hide = true)]
+    Alive {
+        /// Where it is
+        mountpoint: PathBuf,
+    },
+    /// Ask what is needed and write a profile
+    Init {
+        /// Its name
+        #[arg(value_name = "PROFILE")]
+        name: Option<String>,
+        /// The config file [default: reelfs/config.toml in ~/.config]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Look after the config file
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(TypedConfig),
     /// Mount a made-up account of each vendor: nothing to sign up for
     Demo {
         /// An empty or new directory [default: one in the temporary directory]
@@ -88,156 +105,13 @@ enum Typed {
 }
 
 #[derive(Debug, Subcommand)]
-enum TypedMount {
-    /// Mount a Voximplant account
-    Voximplant {
-        /// An empty directory
-        mountpoint: PathBuf,
-        #[command(flatten)]
-        key: key::TypedVoximplantKey,
-        /// Act for this child account
-        #[arg(long, value_name = "ID")]
-        child_account: Option<String>,
-        #[command(flatten)]
-        options: TypedOptions,
-    },
-    /// Mount what a key of WhatConverts opens: a profile, or with a Master key an agency
-    #[command(name = "whatconverts")]
-    WhatConverts {
-        /// An empty directory
-        mountpoint: PathBuf,
-        /// The API key, as {"token": …, "secret": …} [default: from `WHATCONVERTS_TOKEN` and
-        /// `WHATCONVERTS_SECRET`]
+enum TypedConfig {
+    /// Tell what is wrong with it, with line and column
+    Check {
+        /// The config file [default: ~/.config/reelfs/config.toml and /etc/reelfs/config.toml]
         #[arg(long, value_name = "FILE")]
-        key_file: Option<PathBuf>,
-        /// Fetch recordings by lead with token and secret, or by their links with the token
-        #[arg(long, value_enum, default_value_t)]
-        media: TypedMedia,
-        #[command(flatten)]
-        options: TypedOptions,
+        config: Option<PathBuf>,
     },
-    /// Mount a list of links: a CSV, such as a lead export, JSON lines, or one link a line
-    List {
-        /// An empty directory
-        mountpoint: PathBuf,
-        /// The list; it is read again when it changes, and shows all its days
-        #[arg(long, value_name = "FILE")]
-        from: PathBuf,
-        #[command(flatten)]
-        auth: key::TypedAuth,
-        #[command(flatten)]
-        options: TypedOptions,
-    },
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum TypedMedia {
-    #[default]
-    Basic,
-    Token,
-}
-
-#[derive(Debug, Args)]
-struct TypedOptions {
-    /// Stay in the foreground; Ctrl-C unmounts
-    #[arg(short, long)]
-    foreground: bool,
-    /// First day: a date, or how long ago
-    #[arg(long, value_name = "DATE|SPAN", default_value = config::DEFAULT_SINCE,
-          value_parser = config::since)]
-    since: Since,
-    /// Last day [default: today]
-    #[arg(long, value_name = "DATE", value_parser = config::day)]
-    until: Option<Date>,
-    /// Let other users read
-    #[arg(long)]
-    allow_other: bool,
-    /// Owner of the files [default: you]
-    #[arg(long, value_name = "NUMBER")]
-    uid: Option<u32>,
-    /// Group of the files [default: yours]
-    #[arg(long, value_name = "NUMBER")]
-    gid: Option<u32>,
-    /// Memory for cached blocks
-    #[arg(long, value_name = "SIZE", default_value = "256MiB",
-          value_parser = config::memory)]
-    memory: ByteSize,
-    #[command(flatten)]
-    network: TypedNetwork,
-    /// Where a mount in the background logs to [default: reelfs/reelfs.log in ~/.local/state]
-    #[arg(long, value_name = "FILE")]
-    log_file: Option<PathBuf>,
-    /// Directory of the cache on disk (this version keeps none yet)
-    #[arg(long, value_name = "DIR")]
-    cache_dir: Option<PathBuf>,
-    /// Size of the cache on disk (this version keeps none yet)
-    #[arg(long, value_name = "SIZE", value_parser = config::size)]
-    cache_size: Option<u64>,
-    /// Life of a token; for tests
-    #[arg(long, hide = true, value_name = "DURATION", default_value = "1h",
-          value_parser = config::duration)]
-    token_life: Duration,
-}
-
-#[derive(Debug, Args)]
-struct TypedNetwork {
-    /// Connections to the vendor's servers
-    #[arg(long, value_name = "NUMBER", default_value_t = config::DEFAULT_CONNECTIONS,
-          value_parser = clap::value_parser!(u16).range(1..=1024))]
-    connections: u16,
-    /// How long an operation may take
-    #[arg(long, value_name = "DURATION", default_value = "60s",
-          value_parser = config::duration)]
-    timeout: Duration,
-    /// Another base address of the vendor's API; its host gets the credentials
-    #[arg(long, value_name = "URL", value_parser = config::api_url)]
-    api_url: Option<Url>,
-    /// Another host that may get the credentials (repeatable; https only, except for loopback)
-    #[arg(long, value_name = "HOST[:PORT]")]
-    trust_host: Vec<TrustedHost>,
-    /// Certificates to trust beside the system's, in PEM form (repeatable)
-    #[arg(long, value_name = "FILE")]
-    ca_cert: Vec<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct TypedSandbox {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    listen: std::net::SocketAddr,
-    /// Leave voximplant.json, whatconverts.json, whatconverts-master.json and, with --tls, ca.pem
-    /// in this directory
-    #[arg(long, value_name = "DIR")]
-    write_credentials: Option<PathBuf>,
-    /// Speak https, with a certificate made at the start
-    #[arg(long)]
-    tls: bool,
-    /// Seed of the account: the same seed gives the same calls
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    seed: u64,
-    /// Days of calls up to today
-    #[arg(long, value_name = "NUMBER", default_value_t = 7)]
-    days: u32,
-    /// Calls on each day
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
-    calls_per_day: u32,
-    /// What it has: generated, as the options above say; or bench, what scripts/bench measures on
-    #[arg(long, value_name = "NAME", default_value = "generated",
-          value_parser = config::stand_in)]
-    account: StandIn,
-    /// Show the files on plain HTML pages under /files/, too, without authorization
-    #[arg(long)]
-    pages: bool,
-    /// Wait before the first byte of each answer
-    #[arg(long, value_name = "DURATION", default_value = "0s",
-          value_parser = config::duration_or_none)]
-    latency: Duration,
-    /// Bytes a second of each connection [default: no limit]
-    #[arg(long, value_name = "SIZE", value_parser = config::size)]
-    rate: Option<u64>,
-    /// Take a token for expired this long after it was first seen
-    #[arg(long, value_name = "DURATION", value_parser = config::duration)]
-    token_life: Option<Duration>,
 }
 
 /// What was asked for.
@@ -254,102 +128,49 @@ pub struct Invocation {
 /// Reads this process's arguments. Prints usage and exits where they are wrong (2) or ask for
 /// help (0).
 pub fn read() -> Invocation {
-    let Arguments { verbose, command } = Arguments::parse();
+    let mut words: Vec<_> = std::env::args_os().collect();
+    if mount8::is_called(&words) {
+        words = match mount8::arguments(words) {
+            Ok(Some(words)) => words,
+            Ok(None) => std::process::exit(0),
+            Err(message) => Error::raw(ErrorKind::InvalidValue, format!("{message}\n")).exit(),
+        };
+    }
+    Arguments::try_parse_from(words).and_then(settings).unwrap_or_else(|error| error.exit())
+}
+
+fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Error> {
     let mut warnings = Vec::new();
     let command = match command {
-        Typed::Mount(source) => Command::Mount(Box::new(source.settings(&mut warnings))),
-        Typed::Unmount { mountpoint, lazy } => Command::Unmount { mountpoint, lazy },
+        Typed::Mount(mount) => mount.settings(&mut warnings)?,
+        Typed::Unmount { mountpoint, lazy, all } => Command::Unmount { mountpoint, lazy, all },
+        Typed::Alive { mountpoint } => Command::Alive { mountpoint },
+        Typed::Init { name, config } => {
+            let config = config.or_else(|| own_place(profile::variable));
+            Command::Init(Init { name, config })
+        }
+        Typed::Config(TypedConfig::Check { config }) => {
+            Command::CheckConfig(profile::checked(config.as_deref())?)
+        }
         Typed::Demo { mountpoint } => Command::Demo { mountpoint },
         Typed::Sandbox(sandbox) => Command::Sandbox(sandbox.settings()),
         Typed::Apps { secure, yes, key, network } => {
-            let key = key.settings().unwrap_or_else(|| key::missing(&Arguments::command()));
-            let set = secure.and_then(|words| key::switch(&words, &Arguments::command()));
+            let key = key.settings().ok_or_else(key::missing)?;
+            let set = secure.map(|words| key::switch(&words)).transpose()?;
             Command::Apps(Box::new(Apps { key, set, yes, options: network.settings() }))
         }
         Typed::AuthHeader { credentials } => Command::AuthHeader { credentials },
         Typed::Get { links, output, auth, network } => {
-            let auth = auth.settings(&Arguments::command());
+            let auth = auth.settings()?;
             Command::Get(Box::new(Get { links, output, auth, options: network.settings() }))
         }
     };
-    Invocation { command, verbose, warnings }
+    Ok(Invocation { command, verbose, warnings })
 }
 
-impl TypedMount {
-    fn settings(self, warnings: &mut Vec<String>) -> Mount {
-        let (mountpoint, account, options) = match self {
-            Self::Voximplant { mountpoint, key, child_account, options } => {
-                let key = key.settings().unwrap_or_else(|| key::missing(&Arguments::command()));
-                (mountpoint, Account::Voximplant { key, child_account }, options)
-            }
-            Self::List { mountpoint, from, auth, options } => {
-                let auth = auth.settings(&Arguments::command());
-                (mountpoint, Account::List { from, auth }, options)
-            }
-            Self::WhatConverts { mountpoint, key_file, media, options } => {
-                let media = match media {
-                    TypedMedia::Basic => WhatConvertsMedia::Basic,
-                    TypedMedia::Token => WhatConvertsMedia::Token,
-                };
-                (mountpoint, Account::WhatConverts { key_file, media }, options)
-            }
-        };
-        Mount { mountpoint, account, options: options.settings(warnings) }
-    }
-}
-
-impl TypedOptions {
-    fn settings(self, warnings: &mut Vec<String>) -> MountOptions {
-        if self.cache_dir.is_some() || self.cache_size.is_some() {
-            warnings.push(
-                "this version keeps no cache on disk: --cache-dir and --cache-size do nothing"
-                    .to_owned(),
-            );
-        }
-        MountOptions {
-            since: self.since,
-            until: self.until,
-            memory: self.memory.as_u64(),
-            allow_other: self.allow_other,
-            uid: self.uid,
-            gid: self.gid,
-            foreground: self.foreground,
-            log_file: self.log_file,
-            token_life: self.token_life,
-            ..self.network.settings()
-        }
-    }
-}
-
-impl TypedNetwork {
-    fn settings(self) -> MountOptions {
-        MountOptions {
-            timeout: self.timeout,
-            connections: self.connections,
-            api_url: self.api_url,
-            trusted_hosts: self.trust_host,
-            ca_certs: self.ca_cert,
-            ..MountOptions::default()
-        }
-    }
-}
-
-impl TypedSandbox {
-    fn settings(self) -> Sandbox {
-        Sandbox {
-            listen: self.listen,
-            write_credentials: self.write_credentials,
-            tls: self.tls,
-            seed: self.seed,
-            days: self.days,
-            calls_per_day: self.calls_per_day,
-            stand_in: self.account,
-            pages: self.pages,
-            latency: self.latency,
-            rate: self.rate,
-            token_life: self.token_life,
-        }
-    }
+/// An error of usage.
+fn wrong(kind: ErrorKind, message: &str) -> Error {
+    Arguments::command().error(kind, message)
 }
 
 #[cfg(test)]
@@ -364,8 +185,9 @@ mod tests {
     #[test]
     fn what_is_not_typed_is_what_the_settings_say() {
         let typed = ["reelfs", "mount", "list", "calls", "--from", "leads.csv"];
-        let Typed::Mount(source) = Arguments::parse_from(typed).command else { panic!("a mount") };
-        let (typed, default) = (source.settings(&mut Vec::new()).options, MountOptions::default());
+        let Typed::Mount(mount) = Arguments::parse_from(typed).command else { panic!("a mount") };
+        let typed = mount.source.settings(&mut Vec::new()).unwrap().options;
+        let default = crate::config::MountOptions::default();
         assert_eq!(format!("{typed:?}"), format!("{default:?}"));
     }
 }

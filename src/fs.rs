@@ -13,15 +13,17 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::cache::{Cache, Kept, When};
 use crate::catalog::{Catalog, State};
+use crate::metrics::Metrics;
 use crate::reader::Readers;
 use crate::tree::{Child, File, Index, Inode, Node, Tree};
-use crate::types::{Cause, Content, Failure, lock};
+use crate::types::{Cause, Content, Failure, chain, lock};
 use handles::Handles;
 
 mod ahead;
 pub mod attributes;
 mod handles;
 mod open_file;
+mod refresh;
 
 use ahead::Ahead;
 pub use attributes::{Attributes, Kind};
@@ -107,6 +109,7 @@ pub struct Fs {
     /// Files of which the kernel may hold an older version's pages.
     outdated: Mutex<HashSet<Inode>>,
     notices: mpsc::UnboundedSender<Notice>,
+    metrics: Arc<Metrics>,
 }
 
 impl Fs {
@@ -119,6 +122,7 @@ impl Fs {
         policy: Policy,
     ) -> (Self, mpsc::UnboundedReceiver<Notice>) {
         let (notices, receiver) = mpsc::unbounded_channel();
+        let metrics = Arc::clone(cache.metrics());
         let tree = Tree::new(Arc::clone(&catalog));
         let (files, directories) = (Handles::default(), Handles::default());
         (
@@ -133,6 +137,7 @@ impl Fs {
                 directories,
                 outdated: Mutex::default(),
                 notices,
+                metrics,
             },
             receiver,
         )
@@ -210,6 +215,9 @@ impl Fs {
     ) -> Result<Bytes, Failure> {
         let file = self.files.get(handle).ok_or_else(no_such_handle)?;
         let outcome = self.within(file.read(offset, u64::from(len))).await;
+        if let Ok(bytes) = &outcome {
+            self.metrics.served(bytes.len());
+        }
         match &outcome {
             Ok(_) if offset.saturating_add(u64::from(len)) >= file.size() => {
                 self.read_through(inode);
@@ -391,7 +399,13 @@ impl Fs {
     ) -> Result<T, Failure> {
         let limit = self.policy.timeout;
         let late = |_| Failure::new(Cause::TimedOut, format!("no answer within {limit:?}"));
-        tokio::time::timeout(limit, operation).await.map_err(late)?
+        let outcome = tokio::time::timeout(limit, operation).await.map_err(late)?;
+        if let Err(failure) = &outcome
+            && failure.cause != Cause::NotFound
+        {
+            self.metrics.failed(format!("{:?}: {}", failure.cause, chain(failure)));
+        }
+        outcome
     }
 }
 

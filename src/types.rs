@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -291,6 +292,13 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     let text = links.map(ToString::to_string).collect::<Vec<_>>().join(": ");
     let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
     text.chars().map(plain).collect()
+}
+
+/// A path as a shell takes it.
+pub fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// Locks, also after a panic elsewhere: every critical section here leaves its data whole, and none

@@ -1,9 +1,11 @@
 //! A command that goes on in the background: a child of its own, started before any thread, that
 //! reports when it is ready. Nothing forks a process that has threads.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, ExitCode, Stdio};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, ExitCode, Stdio};
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
@@ -19,40 +21,59 @@ pub(super) fn is_child() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
 
-/// Starts this very command line again as a child and waits until it is ready. Whatever the child
-/// prints before that reaches the terminal; an error of the child's was printed by itself.
+/// Starts this very command line again as a child and waits until it is ready.
 pub(super) fn start() -> Result<ExitCode, Problem> {
-    let cannot = |error| Problem::new("cannot go on in the background", error);
-    let word = format!("ready {}", std::process::id());
-    let mut child = Command::new(std::env::current_exe().map_err(cannot)?)
-        .args(std::env::args_os().skip(1))
-        .env(VARIABLE, &word)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(cannot)?;
-    let lines = child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
-    for line in lines.map_while(Result::ok) {
-        if line == word {
-            return Ok(ExitCode::SUCCESS);
+    Starting::new(std::env::args_os().skip(1))?.ready().map(|(code, _)| code)
+}
+
+/// A child that is not ready yet.
+pub(super) struct Starting {
+    child: Child,
+    /// What it says when it is.
+    word: String,
+}
+
+impl Starting {
+    /// Starts this program with other arguments. It is called as this process was: as `reelfs`, or
+    /// as the helper of mount(8).
+    pub(super) fn new(arguments: impl Iterator<Item = OsString>) -> Result<Self, Problem> {
+        let word = format!("ready {}", std::process::id());
+        let mut command = Command::new(std::env::current_exe().map_err(cannot)?);
+        if let Some(name) = std::env::args_os().next() {
+            command.arg0(name);
         }
-        super::terminal::say(&line);
+        command.args(arguments).env(VARIABLE, &word).stdin(Stdio::null()).stdout(Stdio::piped());
+        Ok(Self { child: command.spawn().map_err(cannot)?, word })
     }
-    let status = child.wait().map_err(cannot)?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-    Ok(ExitCode::from(code.max(1)))
+
+    /// Waits until the child is ready, or has ended without. Whatever it prints before that reaches
+    /// the terminal; an error of the child's was printed by itself.
+    pub(super) fn ready(mut self) -> Result<(ExitCode, Child), Problem> {
+        let lines = self.child.stdout.take().into_iter();
+        for line in lines.flat_map(|out| BufReader::new(out).lines()).map_while(Result::ok) {
+            if line == self.word {
+                return Ok((ExitCode::SUCCESS, self.child));
+            }
+            super::terminal::say(&line);
+        }
+        let status = self.child.wait().map_err(cannot)?;
+        let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+        Ok((ExitCode::from(code.max(1)), self.child))
+    }
+}
+
+fn cannot(error: std::io::Error) -> Problem {
+    Problem::new("cannot go on in the background", error)
 }
 
 /// Makes this child end, until it is ready, with the parent that waits for it.
 pub(super) fn end_with_parent() -> Result<(), Problem> {
-    set_pdeathsig(Signal::SIGTERM)
-        .map_err(|errno| Problem::new("cannot go on in the background", errno))
+    set_pdeathsig(Signal::SIGTERM).map_err(|errno| cannot(errno.into()))
 }
 
 /// Tells the parent that this child is ready, lets go of its terminal, and prints nowhere from now
 /// on. Until here, whatever ends the parent ends both.
 pub(super) fn report_ready() -> Result<(), Problem> {
-    let cannot = |error| Problem::new("cannot go on in the background", error);
     set_pdeathsig(None).map_err(|errno| cannot(errno.into()))?;
     // Fails only for the leader of a process group, which a fresh child is not.
     let _ = setsid();

@@ -1,16 +1,18 @@
 //! `reelfs mount`: builds the rooms bottom-up, mounts, waits, unmounts.
 
 use std::future::Future;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
 
 use super::connect::{Connection, Contents, connect};
 use super::problem::Problem;
-use super::{background, log, terminal};
+use super::{background, log, service, terminal};
 use crate::cache::Cache;
 use crate::catalog::{self, Catalog, today};
 use crate::config::{Mount, MountOptions};
@@ -66,15 +68,20 @@ pub(super) fn until_unmounted(
         let mut signals = Signals::new()?;
         let mut mounted = tokio::select! {
             mounted = opening => mounted?,
-            () = signals.any() => return Ok(()),
+            () = signals.end() => return Ok(()),
         };
         ready(&mounted)?;
-        tokio::select! {
+        service::ready();
+        let watchdog = service::watchdog(mounted.mount.mountpoint());
+        let outcome = tokio::select! {
             ended = mounted.mount.ended() => {
                 ended.map_err(|error| Problem::new("the mount broke off", error))
             }
-            () = signals.any() => Ok(()),
-        }
+            () = signals.end() => Ok(()),
+            () = watchdog => Ok(()),
+        };
+        service::stopping();
+        outcome
     });
     runtime.shutdown_timeout(LAST_MOMENTS);
     outcome
@@ -126,11 +133,13 @@ fn make_absolute(mount: &mut Mount) -> Result<(), Problem> {
         .map_err(|error| Problem::new("cannot leave the directory", error))
 }
 
-/// The signals that ask to end.
+/// The signals that a daemon listens to.
 pub(super) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    hang_up: unix::Signal,
+    /// Whether a hang-up is that of our terminal, which ends what runs in it.
+    in_terminal: bool,
 }
 
 impl Signals {
@@ -141,14 +150,23 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             hang_up: listen(SignalKind::hangup())?,
+            in_terminal: std::io::stderr().is_terminal(),
         })
     }
 
-    pub(super) async fn any(&mut self) {
+    /// Waits for one of them. A hang-up that is no request counts as the end.
+    pub(super) async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
+            _ = self.interrupt.recv() => Signal::SIGINT,
+            _ = self.terminate.recv() => Signal::SIGTERM,
+            _ = self.hang_up.recv() => {
+                if self.in_terminal { Signal::SIGTERM } else { Signal::SIGHUP }
+            }
         }
+    }
+
+    /// Waits for one that asks to end.
+    pub(super) async fn end(&mut self) {
+        while self.next().await == Signal::SIGHUP {}
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn run(settings: config::Sandbox, verbose: u8) -> Result<(), Problem>
         let mut signals = super::mount::Signals::new()?;
         let sandbox = start(settings).await?;
         terminal::say(&format!("listening on {}", sandbox.base_url()));
-        signals.any().await;
+        signals.next().await;
         Ok(())
     })
 }

@@ -10,6 +10,12 @@ pub(super) fn say(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
+/// Prints a question, and leaves the line open for the answer.
+pub(super) fn ask(question: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = write!(out, "{question}").and_then(|()| out.flush());
+}
+
 /// Prints a warning.
 pub(super) fn warn(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "warning: {}", one_line(text));

@@ -194,7 +194,10 @@ impl Blob {
             return Ok(Bytes::new());
         }
         let blocks = BlockIndex::of(offset)..BlockIndex::of(end - 1).next();
-        match self.want(blocks.clone(), When::Now).bytes(offset..end).await {
+        let wanted = self.want(blocks.clone(), When::Now);
+        let (hits, misses) = wanted.hits_and_misses();
+        self.memory.metrics().looked_up(hits, misses);
+        match wanted.bytes(offset..end).await {
             // A request that was under way before this reader came may have run out of its own time.
             Err(failure) if matches!(failure.cause, Cause::TimedOut | Cause::Throttled) => {
                 self.want(blocks, When::Now).bytes(offset..end).await
@@ -318,6 +321,13 @@ impl Interest {
             self.block(*index).await?;
         }
         Ok(())
+    }
+
+    /// How many of the wanted blocks were here at once, and how many were not.
+    fn hits_and_misses(&self) -> (u64, u64) {
+        let is_here = |pending: &&(BlockIndex, Pending)| matches!(pending.1, Pending::Here(_));
+        let hits = self.blocks.iter().filter(is_here).count() as u64;
+        (hits, self.blocks.len() as u64 - hits)
     }
 
     /// One of the wanted blocks. Empty when it lies beyond the end of the object.

@@ -6,12 +6,14 @@ use bytes::Bytes;
 use lru::LruCache;
 
 use super::blob::{Blob, BlockIndex};
+use crate::metrics::Metrics;
 use crate::types::lock;
 
 /// Blocks of all blobs within one budget of bytes.
 pub(super) struct Memory {
     budget: u64,
     blocks: Mutex<Blocks>,
+    metrics: Arc<Metrics>,
 }
 
 struct Blocks {
@@ -28,7 +30,18 @@ struct Block {
 impl Memory {
     /// An empty store that holds at most `budget` bytes.
     pub(super) fn new(budget: u64) -> Self {
-        Self { budget, blocks: Mutex::new(Blocks { by_use: LruCache::unbounded(), held: 0 }) }
+        let blocks = Mutex::new(Blocks { by_use: LruCache::unbounded(), held: 0 });
+        Self { budget, blocks, metrics: Arc::default() }
+    }
+
+    /// The same, counting there.
+    pub(super) fn counting(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Where hits and misses are counted.
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// The budget in bytes.

@@ -119,13 +119,30 @@ impl Listed {
             return listing.done;
         }
         let window = state.next_window(date, bounds, revision);
-        let task = start(window);
-        let done = async move {
-            task.await.unwrap_or_else(|panic| Err(Failure::new(Cause::Internal, panic)))
-        };
-        let done = done.boxed().shared();
-        state.under_way.push(UnderWay { window, done: done.clone() });
-        done
+        state.add(window, start(window))
+    }
+
+    /// The listing of a day that is under way, or a new one of that day alone.
+    pub(super) fn listing_of_day(&self, date: Date, start: impl FnOnce(Window) -> Task) -> Outcome {
+        let mut state = lock(&self.state);
+        let under_way = state.under_way(date).map(|listing| listing.done);
+        under_way.unwrap_or_else(|| {
+            let window = Window::day(date);
+            state.add(window, start(window))
+        })
+    }
+
+    /// Makes what is known of a window, or of all, stale; gives its days.
+    pub(super) fn outdate(&self, window: Option<Window>) -> Vec<Date> {
+        let (mut state, now) = (lock(&self.state), Instant::now());
+        let known = state.days.iter_mut();
+        let wanted = known.filter(|(day, _)| window.is_none_or(|window| window.contains(**day)));
+        wanted
+            .map(|(day, known)| {
+                known.until = now;
+                *day
+            })
+            .collect()
     }
 
     /// Takes in the whole listing of a window. Gives its days, each with whether it differs from what
@@ -204,6 +221,15 @@ impl State {
     fn window(&self) -> Window {
         let today = today();
         Window { first: self.first, last: self.last.map_or(today, |last| last.min(today)) }
+    }
+
+    fn add(&mut self, window: Window, task: Task) -> Outcome {
+        let done = async move {
+            task.await.unwrap_or_else(|panic| Err(Failure::new(Cause::Internal, panic)))
+        };
+        let done = done.boxed().shared();
+        self.under_way.push(UnderWay { window, done: done.clone() });
+        done
     }
 
     fn under_way(&self, date: Date) -> Option<UnderWay> {

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, Command, ValueEnum};
+use clap::{Args, Error, ValueEnum};
 
+use super::wrong;
 use crate::config::{Auth, VoximplantKey};
 
 /// A Voximplant key.
@@ -41,25 +42,23 @@ impl TypedVoximplantKey {
     }
 }
 
-/// Ends with a usage error: a key is needed.
-pub(super) fn missing(command: &Command) -> ! {
+/// A key is needed, and none was named.
+pub(super) fn missing() -> Error {
     let message = "no key was named: give --credentials FILE, set VOXIMPLANT_CREDENTIALS, or give \
                    --account-id ID with --api-key-file FILE";
-    command.clone().error(ErrorKind::MissingRequiredArgument, message).exit()
+    wrong(ErrorKind::MissingRequiredArgument, message)
 }
 
-/// `on|off APP` as they are typed. Ends with a usage error where the first is neither.
-pub(super) fn switch(words: &[String], command: &Command) -> Option<(bool, String)> {
-    let [state, application] = words else { return None };
-    let on = match state.as_str() {
-        "on" => true,
-        "off" => false,
-        _ => command
-            .clone()
-            .error(ErrorKind::InvalidValue, "--secure: expected on or off, then an application")
-            .exit(),
-    };
-    Some((on, application.clone()))
+/// `on|off APP` as they are typed.
+pub(super) fn switch(words: &[String]) -> Result<(bool, String), Error> {
+    match words {
+        [state, application] if state == "on" => Ok((true, application.clone())),
+        [state, application] if state == "off" => Ok((false, application.clone())),
+        _ => {
+            let message = "--secure: expected on or off, then an application";
+            Err(wrong(ErrorKind::InvalidValue, message))
+        }
+    }
 }
 
 /// How links are opened.
@@ -87,18 +86,17 @@ enum TypedAuthKind {
 }
 
 impl TypedAuth {
-    /// What opens the links. Ends with a usage error where a key is needed and none was named.
-    pub(super) fn settings(self, command: &Command) -> Auth {
-        match self.auth {
+    /// What opens the links; an error where a key is needed and none was named.
+    pub(super) fn settings(self) -> Result<Auth, Error> {
+        Ok(match self.auth {
             Some(TypedAuthKind::None) => Auth::None,
             Some(TypedAuthKind::WhatConvertsToken) => Auth::WhatConvertsToken(self.key_file),
             Some(TypedAuthKind::WhatConvertsBasic) => Auth::WhatConvertsBasic(self.key_file),
             Some(TypedAuthKind::Voximplant) => {
-                let key = self.voximplant.settings();
-                Auth::Voximplant(key.unwrap_or_else(|| missing(command)))
+                Auth::Voximplant(self.voximplant.settings().ok_or_else(missing)?)
             }
             None if self.key_file.is_some() => Auth::WhatConvertsToken(self.key_file),
             None => self.voximplant.settings().map_or(Auth::None, Auth::Voximplant),
-        }
+        })
     }
 }

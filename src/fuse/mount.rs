@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Bridge, INodeNo, mountpoint};
 use crate::fs::{Fs, Notice};
+use crate::types::shell_word;
 
 /// Threads that take requests from the kernel; each holds a buffer of 16 MiB.
 const DISPATCH_THREADS: usize = 2;
@@ -53,12 +54,12 @@ impl MountError {
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Missing(path) => format!("mkdir -p {}", typed(path)),
+            Self::Missing(path) => format!("mkdir -p {}", shell_word(path)),
             Self::NotADirectory(_) | Self::NotEmpty(_) => "give an empty directory".to_owned(),
-            Self::AlreadyMounted(path) => format!("reelfs unmount {}", typed(path)),
+            Self::AlreadyMounted(path) => format!("reelfs unmount {}", shell_word(path)),
             Self::Busy(path) => format!(
                 "close what uses it (`fuser -vm {0}` tells), or: reelfs unmount --lazy {0}",
-                typed(path)
+                shell_word(path)
             ),
             Self::NoDevice => {
                 "load the kernel's module with `modprobe fuse`; a container needs `--device \
@@ -90,13 +91,6 @@ fn trimmed(error: io::Error) -> io::Error {
         Some(_) => error,
         None => io::Error::new(error.kind(), error.to_string().trim().to_owned()),
     }
-}
-
-/// A path as a shell takes it.
-fn typed(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// What a mount is made of.

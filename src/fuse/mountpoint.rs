@@ -112,6 +112,12 @@ fn take_down_with_helper(mountpoint: &Path, lazy: bool) -> Result<(), MountError
     Err(MountError::Unusable(mountpoint.into(), io::Error::other(said)))
 }
 
+/// Whether whatever is mounted at `path` answers. Waits for as long as it does not.
+pub fn answers(path: &Path) -> bool {
+    // Never answered out of the kernel's own memory.
+    statvfs(path).is_ok()
+}
+
 /// Whether a mount is at `path` whose daemon is gone. The kernel may still answer `stat` from what
 /// it remembers; it remembers no `statfs`.
 fn is_dead(path: &Path) -> bool {
@@ -120,16 +126,27 @@ fn is_dead(path: &Path) -> bool {
 
 /// Whether one of our mounts is at `path`, alive or dead.
 fn is_ours(path: &Path) -> Result<bool, MountError> {
+    Ok(ours()?.iter().any(|at| at == path))
+}
+
+/// Our mounts that stand in a directory, alive or dead.
+pub fn ours_below(directory: &Path) -> Result<Vec<PathBuf>, MountError> {
+    let unusable = |error| MountError::Unusable(directory.into(), error);
+    let directory = absolute(directory).map_err(unusable)?;
+    Ok(ours()?.into_iter().filter(|at| at.parent() == Some(&directory)).collect())
+}
+
+/// All of our mounts, alive or dead.
+fn ours() -> Result<Vec<PathBuf>, MountError> {
     let table = fs::read_to_string("/proc/self/mountinfo")
         .map_err(|error| MountError::Unusable("/proc/self/mountinfo".into(), error))?;
     // proc_pid_mountinfo(5): the fifth field is the mountpoint; the type follows a lone hyphen.
-    Ok(table.lines().any(|line| {
-        let Some((mount, kind)) = line.split_once(" - ") else {
-            return false;
-        };
-        let at = mount.split(' ').nth(4).map(unescape);
-        at.is_some_and(|at| Path::new(&at) == path) && kind.split(' ').next() == Some(TYPE)
-    }))
+    let ours = |line: &str| {
+        let (mount, kind) = line.split_once(" - ")?;
+        let at = mount.split(' ').nth(4).map(unescape)?;
+        (kind.split(' ').next() == Some(TYPE)).then(|| at.into())
+    };
+    Ok(table.lines().filter_map(ours).collect())
 }
 
 /// Reads the kernel's octal escapes (`\040` for a space) in a path of its mount table.

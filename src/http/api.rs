@@ -163,7 +163,7 @@ impl Client {
     ) -> Result<ApiAnswer, Error> {
         let reply = self.send(url, &HeaderMap::new(), call, ask, deadline).await?;
         match timeout_at(deadline, read(reply, ask)).await {
-            Ok(answer) => answer,
+            Ok(answer) => answer.inspect(|answer| self.metrics().fetched(answer.body.len())),
             Err(_) => Err(Error::new(ask, Reason::TimedOut)),
         }
     }

@@ -167,6 +167,7 @@ impl Body {
         let Some(segment) = &mut self.segment else {
             return Ok(None);
         };
+        self.source.client().metrics().fetched(chunk.len());
         let start = segment.at;
         segment.at += chunk.len() as u64;
         if segment.end.is_some_and(|end| segment.at > end) {

@@ -23,6 +23,7 @@ use super::header as headers;
 use super::policy::{HostPolicy, is_loopback};
 use super::redirect::{MOST_HOPS, next_hop, strip};
 use super::retry::{Fault, Schedule};
+use crate::metrics::{Errand, Metrics};
 use crate::source::Urgency;
 
 /// How a [`Client`] behaves.
@@ -56,6 +57,7 @@ struct Shared {
     policy: HostPolicy,
     credentials: Option<Credentials>,
     gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
     timeout: Duration,
 }
 
@@ -111,9 +113,21 @@ impl Client {
                 policy: settings.policy,
                 credentials: settings.credentials,
                 gate: Gate::new(connections),
+                metrics: Arc::default(),
                 timeout: settings.timeout,
             }),
         })
+    }
+
+    /// Where this client counts.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
+    }
+
+    /// When the token in use was minted and when it runs out; none where the credentials are no
+    /// tokens.
+    pub fn token(&self) -> Option<(Timestamp, Timestamp)> {
+        self.shared.credentials.as_ref()?.token()
     }
 
     /// The deadline of one operation.
@@ -135,7 +149,9 @@ impl Client {
         deadline: Instant,
     ) -> Result<Pass, Error> {
         let pass = timeout_at(deadline, self.shared.gate.pass(bytes, urgency)).await;
-        pass.map_err(|_| Error::new(ask, Reason::TimedOut))
+        let mut pass = pass.map_err(|_| Error::new(ask, Reason::TimedOut))?;
+        pass.counted = Some(self.metrics().in_flight());
+        Ok(pass)
     }
 
     /// Sends a request, and follows its redirects, until the headers of an answer are there.
@@ -163,7 +179,11 @@ impl Client {
             let location = headers::text(response.headers(), header::LOCATION);
             let next = next_hop(&url, response.status(), location);
             match next.map_err(|reason| Error::new(ask, reason))? {
-                None => return Ok(Reply::new(response, stamp)),
+                None => {
+                    let reply = Reply::new(response, stamp);
+                    reply.server_ahead.inspect(|ahead| self.metrics().clock(*ahead));
+                    return Ok(reply);
+                }
                 // What an API answers is believed: it must come from a host that is trusted.
                 Some(next)
                     if matches!(call, Call::Form(_) | Call::Query)
@@ -210,7 +230,12 @@ impl Client {
             Some(fields) => http.request(Method::POST, draft.url).form(&fields),
             None => http.request(Method::GET, draft.url),
         };
+        let api = matches!(call, Call::Form(_) | Call::Query);
+        shared.metrics.requested(if api { Errand::Api } else { Errand::Media });
         let sent = timeout_at(until, request.headers(draft.headers).send()).await;
+        if !matches!(&sent, Ok(Ok(response)) if response.status().as_u16() < 400) {
+            shared.metrics.refused();
+        }
         match sent {
             Ok(Ok(response)) => Ok((response, stamp)),
             Ok(Err(error)) => Err(Error::new(ask, broken(error))),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use percent_encoding::percent_decode_str;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -113,6 +113,14 @@ pub(super) enum Stamp {
 }
 
 impl Credentials {
+    /// When the token in use was minted and when it runs out, if this is one.
+    pub(super) fn token(&self) -> Option<(Timestamp, Timestamp)> {
+        match self {
+            Self::ServiceAccount(tokens) => Some(tokens.life()),
+            _ => None,
+        }
+    }
+
     /// The kind for an address.
     fn kind(&self, url: &Url) -> &Self {
         match self {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 
+use crate::metrics::InFlight;
 use crate::source::Urgency;
 use crate::types::lock;
 
@@ -39,6 +40,8 @@ struct Waiting {
 pub(super) struct Pass {
     gate: Arc<Gate>,
     units: usize,
+    /// Counts the request as under way.
+    pub(super) counted: Option<InFlight>,
 }
 
 impl Gate {
@@ -81,7 +84,7 @@ impl Gate {
                 let Some(index) = state.next(self.reserve) else { return };
                 let next = state.waiting.swap_remove(index);
                 state.free -= next.units;
-                let pass = Pass { gate: Arc::clone(self), units: next.units };
+                let pass = Pass { gate: Arc::clone(self), units: next.units, counted: None };
                 (next, pass)
             };
             // Whoever gave up waiting gets none: the pass comes back, and is dropped here.

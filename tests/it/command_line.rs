@@ -11,8 +11,10 @@ use crate::ground::{Ground, REELFS, at, days_ago, is_mounted, output, slashed, t
 
 mod background;
 mod bad_input;
+mod profiles;
 mod read_only;
 mod roles;
+mod service;
 mod signals;
 mod stand_in;
 mod users;

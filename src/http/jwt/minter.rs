@@ -25,6 +25,7 @@ const TOLERATED_SKEW: SignedDuration = SignedDuration::from_secs(4);
 pub struct Token {
     text: Arc<SecretString>,
     serial: u64,
+    minted_at: Timestamp,
     renew_at: Timestamp,
     expires_at: Timestamp,
 }
@@ -38,6 +39,11 @@ impl Token {
     /// Tells one token of a [`Tokens`](super::Tokens) from the next.
     pub(super) fn serial(&self) -> u64 {
         self.serial
+    }
+
+    /// When it was minted, by our uncorrected clock.
+    pub(super) fn minted_at(&self) -> Timestamp {
+        self.minted_at
     }
 
     /// When the background task renews it, by our uncorrected clock: at 3/4 of its life.
@@ -119,6 +125,7 @@ impl Minter {
         Ok(Token {
             text: Arc::new(text),
             serial: self.serial,
+            minted_at: now,
             renew_at: now + good_for * 3 / 4,
             expires_at: now + good_for,
         })

@@ -58,6 +58,12 @@ impl Tokens {
         Ok(Self { shared, _renewal: Arc::new(Renewal(task.abort_handle())) })
     }
 
+    /// When the token in use was minted and when it runs out, by our clock.
+    pub fn life(&self) -> (Timestamp, Timestamp) {
+        let token = self.shared.current();
+        (token.minted_at(), token.expires_at())
+    }
+
     /// A token that is good by our clock. Waits only when the background task could not keep up,
     /// as after the machine slept.
     pub async fn current(&self) -> Token {

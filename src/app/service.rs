@@ -1,0 +1,65 @@
+//! The service manager's side of a mount: readiness, the watchdog, the end. See `sd_notify(3)`.
+//!
+//! Without a service manager, which is without `NOTIFY_SOCKET`, all of this does nothing.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sd_notify::NotifyState;
+
+/// Variables of the service manager's, which are for the daemon alone.
+const VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
+/// Tells that the mount answers.
+pub(super) fn ready() {
+    tell(NotifyState::Ready);
+}
+
+/// Tells that the mount is about to end.
+pub(super) fn stopping() {
+    tell(NotifyState::Stopping);
+}
+
+fn tell(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the service manager cannot be told");
+    }
+}
+
+/// Keeps the service manager's watchdog quiet for as long as the mount answers: twice in its time,
+/// a process of its own asks the mount. This process must not ask itself: if it did not answer, it
+/// could not be killed either. Never ends.
+pub(super) fn watchdog(mountpoint: &Path) -> impl Future<Output = ()> + use<> {
+    let mountpoint = mountpoint.to_owned();
+    async move {
+        let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero()) else {
+            return std::future::pending().await;
+        };
+        loop {
+            let asked = mountpoint.clone();
+            let answers = tokio::task::spawn_blocking(move || answers(asked)).await;
+            if answers.unwrap_or(false) {
+                tell(NotifyState::Watchdog);
+            } else {
+                tracing::error!("the mount does not answer: the watchdog is not told");
+            }
+            tokio::time::sleep(limit / 2).await;
+        }
+    }
+}
+
+/// Whether the mount answers another process.
+fn answers(mountpoint: PathBuf) -> bool {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg("alive").arg(mountpoint).stdin(Stdio::null()).stdout(Stdio::null());
+    hide_from(&mut command);
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Takes the service manager's variables from a command that is not for it to hear of.
+pub(super) fn hide_from(command: &mut Command) {
+    for variable in VARIABLES {
+        command.env_remove(variable);
+    }
+}

@@ -1,0 +1,132 @@
+//! `reelfs mount` as it is typed: the kinds of account and what each needs, a profile, or all of
+//! them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, Error, Subcommand, ValueEnum};
+
+use super::options::TypedOptions;
+use super::{key, profile, wrong};
+use crate::config::{Account, Command, Mount, WhatConvertsMedia};
+
+/// `reelfs mount`.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    subcommand_value_name = "SOURCE|PROFILE",
+    subcommand_help_heading = "Sources",
+    after_help = "A PROFILE of the config file stands for a source and its options; options that \
+                  are typed\nwin. `reelfs init` writes one.\n\n  \
+                  reelfs mount PROFILE MOUNTPOINT\n  reelfs mount --all DIR    each profile in a \
+                  directory of its own"
+)]
+pub(super) struct TypedMount {
+    /// Mount every profile, each in a directory of its own below DIR
+    #[arg(long)]
+    all: bool,
+    /// The config file [default: ~/.config/reelfs/config.toml, then /etc/reelfs/config.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) source: TypedSource,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TypedSource {
+    /// Mount a Voximplant account
+    Voximplant {
+        /// An empty directory
+        mountpoint: PathBuf,
+        #[command(flatten)]
+        key: key::TypedVoximplantKey,
+        /// Act for this child account
+        #[arg(long, value_name = "ID")]
+        child_account: Option<String>,
+        #[command(flatten)]
+        options: TypedOptions,
+    },
+    /// Mount what a key of WhatConverts opens: a profile, or with a Master key an agency
+    #[command(name = "whatconverts")]
+    WhatConverts {
+        /// An empty directory
+        mountpoint: PathBuf,
+        /// The API key, as {"token": …, "secret": …} [default: from `WHATCONVERTS_TOKEN` and
+        /// `WHATCONVERTS_SECRET`]
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+        /// Fetch recordings by lead with token and secret, or by their links with the token
+        #[arg(long, value_enum, default_value_t)]
+        media: TypedMedia,
+        #[command(flatten)]
+        options: TypedOptions,
+    },
+    /// Mount a list of links: a CSV, such as a lead export, JSON lines, or one link a line
+    List {
+        /// An empty directory
+        mountpoint: PathBuf,
+        /// The list; it is read again when it changes, and shows all its days
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        #[command(flatten)]
+        auth: key::TypedAuth,
+        #[command(flatten)]
+        options: TypedOptions,
+    },
+    /// A profile, a mountpoint, and options; or with `--all` a directory, and options.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum TypedMedia {
+    #[default]
+    Basic,
+    Token,
+}
+
+impl TypedMount {
+    /// The command that was typed.
+    pub(super) fn settings(self, warnings: &mut Vec<String>) -> Result<Command, Error> {
+        match self.source {
+            TypedSource::Other(mut words) => {
+                let config = profile::take_config(&mut words).or(self.config);
+                if self.all {
+                    return profile::all(words, config.as_deref()).map(Command::MountAll);
+                }
+                let mount = profile::mount(&words, config.as_deref(), warnings)?;
+                Ok(Command::Mount(Box::new(mount)))
+            }
+            _ if self.all => {
+                let message = "--all mounts profiles: give a directory alone";
+                Err(wrong(ErrorKind::ArgumentConflict, message))
+            }
+            source => Ok(Command::Mount(Box::new(source.settings(warnings)?))),
+        }
+    }
+}
+
+impl TypedSource {
+    pub(super) fn settings(self, warnings: &mut Vec<String>) -> Result<Mount, Error> {
+        let (mountpoint, account, options) = match self {
+            Self::Other(words) => return profile::mount(&words, None, warnings),
+            Self::Voximplant { mountpoint, key, child_account, options } => {
+                let key = key.settings().ok_or_else(key::missing)?;
+                (mountpoint, Account::Voximplant { key, child_account }, options)
+            }
+            Self::List { mountpoint, from, auth, options } => {
+                let auth = auth.settings()?;
+                (mountpoint, Account::List { from, auth }, options)
+            }
+            Self::WhatConverts { mountpoint, key_file, media, options } => {
+                let media = match media {
+                    TypedMedia::Basic => WhatConvertsMedia::Basic,
+                    TypedMedia::Token => WhatConvertsMedia::Token,
+                };
+                (mountpoint, Account::WhatConverts { key_file, media }, options)
+            }
+        };
+        Ok(Mount { mountpoint, account, options: options.settings(warnings) })
+    }
+}

@@ -1,0 +1,243 @@
+//! Profiles: flags that are written down. A profile becomes the arguments that would be typed, and
+//! goes the same way, so that every flag is a key and there is one truth about both.
+//!
+//! What is typed wins: a key whose flag is typed, too, is left out.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::error::ErrorKind;
+use clap::{Command, CommandFactory as _, Error, Parser as _};
+
+use super::{Arguments, Typed};
+use crate::config::file::{self, ConfigFile, Fault, Given, Profile};
+use crate::config::{CheckedFile, CheckedProfile, Mount, MountAll};
+use kind::Kind;
+
+mod kind;
+
+/// The key that says what kind of account it is.
+const SOURCE: &str = "source";
+/// The key that says where it is mounted unless that is typed.
+const MOUNTPOINT: &str = "mountpoint";
+/// How alike a key and what was written must be for a question back, of 1.
+const ALIKE: f64 = 0.75;
+
+/// The mount that a profile and what was typed beside it make. `words` are its name and the rest.
+pub(super) fn mount(
+    words: &[OsString],
+    config: Option<&Path>,
+    warnings: &mut Vec<String>,
+) -> Result<Mount, Error> {
+    let Some((name, rest)) = words.split_first() else {
+        return Err(super::wrong(ErrorKind::MissingRequiredArgument, "a profile is needed"));
+    };
+    let name = name.to_string_lossy();
+    let (file, at) = find(&name, config)?;
+    let profile = &file.profiles[at];
+    let (mut arguments, mut faults) = (Vec::new(), file.faults.clone());
+    match source(profile) {
+        Ok(source) => {
+            let kind = Kind::new(source);
+            let typed = kind.typed(rest);
+            faults.extend(kind.faults(profile, &file.path, &typed));
+            let begin = ["reelfs", "mount", source].map(OsString::from);
+            arguments.extend(begin.into_iter().chain(kind.arguments(profile, &file.path, &typed)));
+        }
+        Err(fault) => faults.push(fault),
+    }
+    if !faults.is_empty() {
+        return Err(refusal(&file.path, &faults));
+    }
+    match Arguments::try_parse_from(arguments.iter().chain(rest))?.command {
+        Typed::Mount(typed) => typed.source.settings(warnings),
+        _ => Err(Error::raw(ErrorKind::InvalidSubcommand, "a profile is for mounts alone\n")),
+    }
+}
+
+/// Every profile of the config file. `words` are a directory, and what each of them is to be given.
+pub(super) fn all(words: Vec<OsString>, config: Option<&Path>) -> Result<MountAll, Error> {
+    let Some(file) = files(config)?.into_iter().next() else {
+        let hint = Some("`reelfs init` writes one".to_owned());
+        return Err(told(ErrorKind::Io, &[("there is no config file".to_owned(), hint)]));
+    };
+    if !file.faults.is_empty() {
+        return Err(refusal(&file.path, &file.faults));
+    }
+    let mut words = words.into_iter();
+    let directory = words.next().unwrap_or_default().into();
+    let (foreground, words): (Vec<_>, Vec<_>) =
+        words.partition(|word| word == "-f" || word == "--foreground");
+    Ok(MountAll {
+        directory,
+        config: file.path,
+        profiles: file.profiles.into_iter().map(|profile| profile.name).collect(),
+        words,
+        foreground: !foreground.is_empty(),
+    })
+}
+
+/// The config files that are there, and all that is wrong with them.
+pub(super) fn checked(config: Option<&Path>) -> Result<Vec<CheckedFile>, Error> {
+    let checked = |file: ConfigFile| {
+        let described = |profile: &Profile| CheckedProfile {
+            name: profile.name.clone(),
+            source: source(profile).unwrap_or_default().to_owned(),
+        };
+        let profiles = file.profiles.iter().map(described).collect();
+        CheckedFile { faults: check(&file), profiles, path: file.path }
+    };
+    Ok(files(config)?.into_iter().map(checked).collect())
+}
+
+/// All that is wrong with a config file.
+fn check(file: &ConfigFile) -> Vec<Fault> {
+    let mut faults = file.faults.clone();
+    for profile in &file.profiles {
+        let found = match source(profile) {
+            Ok(source) => Kind::new(source).check(profile, &file.path),
+            Err(fault) => vec![fault],
+        };
+        faults.extend(found);
+    }
+    faults.sort_by_key(|fault| fault.at);
+    faults
+}
+
+/// The config file, and the place of a profile in it: the user's own file comes before the machine's.
+fn find(name: &str, config: Option<&Path>) -> Result<(ConfigFile, usize), Error> {
+    let mut known = Vec::new();
+    let mut looked_at = Vec::new();
+    for file in files(config)? {
+        if let Some(at) = file.profiles.iter().position(|profile| profile.name == name) {
+            return Ok((file, at));
+        }
+        if !file.faults.is_empty() {
+            return Err(refusal(&file.path, &file.faults));
+        }
+        known.extend(file.profiles.into_iter().map(|profile| profile.name));
+        looked_at.push(file.path.display().to_string());
+    }
+    let kinds = kinds();
+    let hint = match nearest(name, known.iter().chain(&kinds).map(String::as_str)) {
+        Some(near) => format!("did you mean {near}?"),
+        None if known.is_empty() => {
+            format!("`reelfs init` writes a profile; {} need none", kinds.join(", "))
+        }
+        None => format!("there is {}", known.join(", ")),
+    };
+    let message = match &looked_at[..] {
+        [] => format!("no profile `{name}`: there is no config file"),
+        files => format!("no profile `{name}` in {}", files.join(" and ")),
+    };
+    Err(told(ErrorKind::InvalidSubcommand, &[(message, Some(hint))]))
+}
+
+/// The config files that are there: the one that was named, or the usual ones.
+fn files(config: Option<&Path>) -> Result<Vec<ConfigFile>, Error> {
+    if let Some(path) = config {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        return ConfigFile::read(&absolute)
+            .map(|file| vec![file])
+            .map_err(|e| unreadable(path, &e));
+    }
+    let mut found = Vec::new();
+    for path in file::places(variable) {
+        match ConfigFile::read(&path) {
+            Ok(file) => found.push(file),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            // Another user's home, as under sudo, is none of ours.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(unreadable(&path, &error)),
+        }
+    }
+    Ok(found)
+}
+
+/// Takes `--config FILE` out of what stands behind a profile's name.
+pub(super) fn take_config(words: &mut Vec<OsString>) -> Option<PathBuf> {
+    let is_it =
+        |word: &OsString| word == "--config" || word.to_string_lossy().starts_with("--config=");
+    let at = words.iter().position(is_it)?;
+    let word = words.remove(at);
+    match word.to_string_lossy().strip_prefix("--config=") {
+        Some(path) => Some(path.into()),
+        None => (at < words.len()).then(|| words.remove(at).into()),
+    }
+}
+
+/// The kinds of account.
+fn kinds() -> Vec<String> {
+    let whole = Arguments::command();
+    let mount = whole.find_subcommand("mount");
+    let kinds = mount.into_iter().flat_map(Command::get_subcommands);
+    kinds.map(|kind| kind.get_name().to_owned()).collect()
+}
+
+/// The kind of account that a profile names.
+fn source(profile: &Profile) -> Result<&str, Fault> {
+    let kinds = kinds();
+    let hint = || format!("source is one of {}", kinds.join(", "));
+    let Some(setting) = profile.settings.iter().find(|setting| setting.key == SOURCE) else {
+        let message = format!("the profile `{}` has no `{SOURCE}`", profile.name);
+        return Err(Fault { at: profile.at, message, hint: Some(hint()) });
+    };
+    match &setting.value {
+        Given::Texts(texts) if texts.len() == 1 && kinds.contains(&texts[0].0) => Ok(&texts[0].0),
+        _ => {
+            let message = format!("{SOURCE}: expected the kind of an account");
+            Err(Fault { at: setting.at, message, hint: Some(hint()) })
+        }
+    }
+}
+
+/// What `written` may have been meant to be.
+fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let alike = names.map(|name| (strsim::jaro_winkler(written, name), name));
+    let (likeness, name) = alike.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (likeness >= ALIKE).then(|| name.to_owned())
+}
+
+/// What clap says, without what stands around it.
+fn plain(error: &Error) -> String {
+    let text = error.render().to_string();
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let joined = lines.collect::<Vec<_>>().join(" ");
+    joined.strip_prefix("error: ").unwrap_or(&joined).to_owned()
+}
+
+/// The error that faults of a file are.
+fn refusal(path: &Path, faults: &[Fault]) -> Error {
+    let line = |fault: &Fault| {
+        (format!("{}:{}: {}", path.display(), fault.at, fault.message), fault.hint.clone())
+    };
+    told(ErrorKind::ValueValidation, &faults.iter().map(line).collect::<Vec<_>>())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    told(ErrorKind::Io, &[(format!("{}: {error}", path.display()), None)])
+}
+
+/// An error of these lines, each with what to do. What a file holds is only shown.
+fn told(kind: ErrorKind, lines: &[(String, Option<String>)]) -> Error {
+    let shown = |text: &str| -> String {
+        let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+        text.chars().map(show).collect()
+    };
+    let mut text = String::new();
+    for (index, (message, hint)) in lines.iter().enumerate() {
+        text += if index == 0 { "" } else { "error: " };
+        text += &shown(message);
+        text.push('\n');
+        if let Some(hint) = hint {
+            text += "hint: ";
+            text += &shown(hint);
+            text.push('\n');
+        }
+    }
+    Error::raw(kind, text)
+}
+
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

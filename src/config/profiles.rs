@@ -1,0 +1,50 @@
+//! What the commands around profiles need.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::file::Fault;
+
+/// Every profile of a config file, each in a directory of its own.
+#[derive(Clone, Debug)]
+pub struct MountAll {
+    /// The directory that holds the mountpoints.
+    pub directory: PathBuf,
+    /// The config file.
+    pub config: PathBuf,
+    /// Names of the profiles.
+    pub profiles: Vec<String>,
+    /// Flags that were typed, for each of them.
+    pub words: Vec<OsString>,
+    /// Whether to stay in the foreground.
+    pub foreground: bool,
+}
+
+/// A profile to be written.
+#[derive(Clone, Debug)]
+pub struct Init {
+    /// Its name; none: it is asked for.
+    pub name: Option<String>,
+    /// The config file; none: this user has no place for one.
+    pub config: Option<PathBuf>,
+}
+
+/// A config file that was looked at.
+#[derive(Clone, Debug)]
+pub struct CheckedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its profiles.
+    pub profiles: Vec<CheckedProfile>,
+    /// All that is wrong with it, in order.
+    pub faults: Vec<Fault>,
+}
+
+/// A profile that was looked at.
+#[derive(Clone, Debug)]
+pub struct CheckedProfile {
+    /// Its name.
+    pub name: String,
+    /// The kind of account, where it is known.
+    pub source: String,
+}

@@ -1,0 +1,40 @@
+//! Asking the vendor again, for what stands at a path.
+
+use std::sync::Arc;
+
+use jiff::civil::{Date, date};
+
+use super::Fs;
+use crate::tree::Node;
+use crate::types::{Failure, UNDATED, Window};
+
+impl Fs {
+    /// Has the listings of what stands at `path`, below the root, asked for again: of a day at once,
+    /// of more than a day the latest at once and the rest when somebody looks. Gives the number of
+    /// days that were listed.
+    pub async fn refresh(self: &Arc<Self>, path: &str) -> Result<usize, Failure> {
+        let mut node = Node::Root;
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            node = self.within(self.tree.child(&node, name)).await?;
+        }
+        let (scope, window) = match node {
+            Node::Root | Node::Account(_) => (None, None),
+            Node::Scope(scope) | Node::Area(scope, _) => (Some(scope), None),
+            Node::Year(scope, _, year) => (Some(scope), Some(of_months(year, 1, 12))),
+            Node::Month(scope, _, year, month) => {
+                (Some(scope), Some(of_months(year, month, month)))
+            }
+            Node::Day(scope, _, day) | Node::Index(scope, day) => {
+                (Some(scope), Some(Window::day(day)))
+            }
+            Node::File(file) => (Some(file.scope), Some(Window::day(file.day))),
+        };
+        self.within(self.catalog.refresh(scope, window)).await
+    }
+}
+
+fn of_months(year: i16, first: i8, last: i8) -> Window {
+    let begin = |month| Date::new(year, month, 1).unwrap_or(UNDATED);
+    let end = Date::new(year, last, 1).map_or(date(9999, 12, 31), Date::last_of_month);
+    Window { first: begin(first), last: end }
+}
