@@ -12,11 +12,14 @@ mod all;
 mod apps;
 mod auth_header;
 mod background;
+mod cache;
 mod check;
 mod connect;
 mod demo;
+mod expiring;
 mod get;
 mod init;
+mod keeping;
 mod list;
 mod log;
 mod mount;
@@ -25,19 +28,14 @@ mod sandbox;
 mod service;
 mod terminal;
 mod voximplant;
+mod warm;
 mod whatconverts;
 
 /// Runs a command to its end. The exit code is 0, or 1 after an error was printed.
-pub fn run(command: Command, verbose: u8, warnings: &[String]) -> ExitCode {
+pub fn run(command: Command, verbose: u8) -> ExitCode {
     // A core dump would hold tokens and calls.
     if let Err(errno) = nix::sys::prctl::set_dumpable(false) {
         terminal::warn(&format!("core dumps stay possible: {errno}"));
-    }
-    // Where there is a parent, it has said so.
-    if !background::is_child() {
-        for warning in warnings {
-            terminal::warn(warning);
-        }
     }
     let outcome = match command {
         Command::Mount(mount) => mount::run(*mount, verbose),
@@ -56,6 +54,9 @@ pub fn run(command: Command, verbose: u8, warnings: &[String]) -> ExitCode {
         Command::Apps(apps) => apps::run(&apps, verbose).map(done),
         Command::AuthHeader { credentials } => auth_header::run(credentials).map(done),
         Command::Get(get) => get::run(&get, verbose),
+        Command::Warm(warm) => Ok(warm::run(&warm)),
+        Command::Cache(task, options) => cache::run(task, &options, verbose).map(done),
+        Command::Expiring(expiring) => expiring::run(&expiring, verbose).map(done),
     };
     outcome.unwrap_or_else(|problem| {
         terminal::error(&problem);

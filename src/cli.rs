@@ -11,6 +11,7 @@ use mount::TypedMount;
 use options::TypedNetwork;
 use sandbox::TypedSandbox;
 
+mod cache;
 mod key;
 mod mount;
 mod mount8;
@@ -102,6 +103,13 @@ enum Typed {
         #[command(flatten)]
         network: TypedNetwork,
     },
+    /// Fetch files ahead, so that they are in the cache
+    Warm(cache::TypedWarm),
+    /// Look after the cache on disk
+    #[command(subcommand, arg_required_else_help = true)]
+    Cache(cache::TypedTask),
+    /// List files that the vendor will soon delete and that are not cached whole
+    Expiring(cache::TypedExpiring),
 }
 
 #[derive(Debug, Subcommand)]
@@ -121,8 +129,6 @@ pub struct Invocation {
     pub command: Command,
     /// How many `-v`.
     pub verbose: u8,
-    /// What the user should know of the arguments themselves.
-    pub warnings: Vec<String>,
 }
 
 /// Reads this process's arguments. Prints usage and exits where they are wrong (2) or ask for
@@ -140,9 +146,8 @@ pub fn read() -> Invocation {
 }
 
 fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Error> {
-    let mut warnings = Vec::new();
     let command = match command {
-        Typed::Mount(mount) => mount.settings(&mut warnings)?,
+        Typed::Mount(mount) => mount.settings()?,
         Typed::Unmount { mountpoint, lazy, all } => Command::Unmount { mountpoint, lazy, all },
         Typed::Alive { mountpoint } => Command::Alive { mountpoint },
         Typed::Init { name, config } => {
@@ -164,8 +169,11 @@ fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Err
             let auth = auth.settings()?;
             Command::Get(Box::new(Get { links, output, auth, options: network.settings() }))
         }
+        Typed::Warm(warm) => warm.command(),
+        Typed::Cache(task) => task.command(),
+        Typed::Expiring(expiring) => expiring.command(),
     };
-    Ok(Invocation { command, verbose, warnings })
+    Ok(Invocation { command, verbose })
 }
 
 /// An error of usage.
@@ -186,7 +194,7 @@ mod tests {
     fn what_is_not_typed_is_what_the_settings_say() {
         let typed = ["reelfs", "mount", "list", "calls", "--from", "leads.csv"];
         let Typed::Mount(mount) = Arguments::parse_from(typed).command else { panic!("a mount") };
-        let typed = mount.source.settings(&mut Vec::new()).unwrap().options;
+        let typed = mount.source.settings().unwrap().options;
         let default = crate::config::MountOptions::default();
         assert_eq!(format!("{typed:?}"), format!("{default:?}"));
     }

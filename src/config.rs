@@ -14,9 +14,13 @@ use url::Url;
 
 use crate::http::TrustedHost;
 
-pub use forms::{api_url, day, duration, duration_or_none, memory, since, size, stand_in};
+pub use cache::{CacheOptions, CacheTask, DEFAULT_CACHE_SIZE, Expiring, Warm};
+pub use forms::{
+    api_url, day, duration, duration_or_none, memory, since, size, size_or_none, span, stand_in,
+};
 pub use profiles::{CheckedFile, CheckedProfile, Init, MountAll};
 
+mod cache;
 pub mod file;
 mod forms;
 mod profiles;
@@ -74,6 +78,12 @@ pub enum Command {
     Get(Box<Get>),
     /// `reelfs sandbox`
     Sandbox(Sandbox),
+    /// `reelfs warm`
+    Warm(Warm),
+    /// `reelfs cache`
+    Cache(CacheTask, CacheOptions),
+    /// `reelfs expiring`
+    Expiring(Expiring),
 }
 
 /// What to show or to change of an account's applications.
@@ -238,6 +248,8 @@ pub struct MountOptions {
     pub log_file: Option<PathBuf>,
     /// How long a token lives.
     pub token_life: Duration,
+    /// The cache on disk.
+    pub cache: CacheOptions,
 }
 
 impl Default for MountOptions {
@@ -257,6 +269,7 @@ impl Default for MountOptions {
             foreground: false,
             log_file: None,
             token_life: DEFAULT_TOKEN_LIFE,
+            cache: CacheOptions::default(),
         }
     }
 }

@@ -8,6 +8,6 @@ use reelfs::cli::Invocation;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let Invocation { command, verbose, warnings } = reelfs::cli::read();
-    reelfs::app::run(command, verbose, &warnings)
+    let Invocation { command, verbose } = reelfs::cli::read();
+    reelfs::app::run(command, verbose)
 }

@@ -14,6 +14,10 @@ use tokio::sync::watch;
 
 use crate::types::{Entry, Failure, Label, Link, Validator, Window};
 
+pub use offline::Offline;
+
+mod offline;
+
 /// A vendor's account, seen as a listing of calls over time.
 pub trait Provider: Send + Sync + 'static {
     /// All calls that began within `window`: every page, each call once, in order of their start.

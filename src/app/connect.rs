@@ -8,8 +8,9 @@ use url::Url;
 use super::problem::Problem;
 use super::{list, voximplant, whatconverts};
 use crate::config::{Account, MountOptions};
-use crate::http::{Client, Credentials, HostPolicy, Settings};
-use crate::source::{Provider, RangeSource, Scope};
+use crate::http::{Client, Credentials, HostPolicy, HttpSource, Settings};
+use crate::source::{Offline, Provider, RangeSource, Scope};
+use crate::store::{self, Store};
 use crate::types::{Cause, Failure};
 
 /// An account that was seen to answer.
@@ -22,6 +23,8 @@ pub(super) struct Connection {
     pub(super) source: String,
     /// What the user should know.
     pub(super) warnings: Vec<String>,
+    /// What is kept of it on disk.
+    pub(super) kept: Option<store::Account>,
 }
 
 /// One listing of calls, or one for each profile of an agency.
@@ -34,16 +37,62 @@ pub(super) enum Contents {
 pub(super) async fn connect(
     account: &Account,
     options: &MountOptions,
+    store: Option<&Store>,
 ) -> Result<Connection, Problem> {
-    match account {
+    let connection = match account {
         Account::Voximplant { key, child_account } => {
-            voximplant::connect(key, child_account.as_deref(), options).await
+            voximplant::connect(key, child_account.as_deref(), options, store).await
         }
-        Account::List { from, auth } => list::connect(from, auth, options),
+        Account::List { from, auth } => list::connect(from, auth, options, store),
         Account::WhatConverts { key_file, media } => {
-            whatconverts::connect(key_file.as_deref(), *media, options).await
+            whatconverts::connect(key_file.as_deref(), *media, options, store).await
         }
+    }?;
+    Ok(if options.cache.offline { connection.offline() } else { connection })
+}
+
+impl Connection {
+    /// The same account, of which nothing is asked. A list is at hand and stays.
+    fn offline(self) -> Self {
+        let away = |provider: Arc<dyn Provider>| match provider.span() {
+            Some(_) => provider,
+            None => Arc::new(Offline),
+        };
+        let contents = match self.contents {
+            Contents::One(provider) => Contents::One(away(provider)),
+            Contents::Scopes(scopes) => {
+                let scopes = scopes.into_iter();
+                let away = |scope: Scope| Scope { provider: away(scope.provider), ..scope };
+                Contents::Scopes(scopes.map(away).collect())
+            }
+        };
+        Self { media: Arc::new(Offline), contents, ..self }
     }
+}
+
+/// Whether a mount can go on with what is kept although its vendor did not answer; says so.
+pub(super) fn goes_on(
+    kept: Option<&store::Account>,
+    base: &Url,
+    failure: &Failure,
+) -> Option<String> {
+    let is_away = matches!(failure.cause, Cause::Unreachable | Cause::TimedOut);
+    let knows = kept.is_some_and(store::Account::has_days);
+    let host = base.host_str().unwrap_or_default();
+    (is_away && knows).then(|| {
+        format!("the API at {host} does not answer ({failure}): what is known and cached is shown")
+    })
+}
+
+/// The kind of note that names a host that refuses ranges.
+const REFUSES_RANGES: &str = "refuses-ranges";
+
+/// The bytes behind a client. What hosts prove unable to do is kept.
+pub(super) fn media(client: Client, kept: Option<&store::Account>) -> HttpSource {
+    let source = HttpSource::new(client);
+    let Some(kept) = kept.cloned() else { return source };
+    let known = kept.notes(REFUSES_RANGES);
+    source.remembering(known, move |host| kept.keep_note(REFUSES_RANGES, host))
 }
 
 /// Why an API is not even asked.

@@ -7,7 +7,8 @@ use super::mount::{self, Mounted};
 use super::problem::Problem;
 use super::{log, terminal};
 use crate::config::{
-    self, Account, Mount, MountOptions, Since, StandIn, VoximplantKey, WhatConvertsMedia,
+    self, Account, CacheOptions, Mount, MountOptions, Since, StandIn, VoximplantKey,
+    WhatConvertsMedia,
 };
 
 /// The directories of the two accounts.
@@ -90,6 +91,7 @@ async fn open(at: &Path, keys: &Path) -> Result<Mounted, Problem> {
     let options = MountOptions {
         api_url: Some(api_url.map_err(|error| Problem { message: error, hint: None })?),
         since: Since::Ago(jiff::Span::new().days(i64::from(DAYS) - 1)),
+        cache: CacheOptions { directory: Some(keys.join("cache")), ..CacheOptions::default() },
         ..MountOptions::default()
     };
     let key = VoximplantKey::ServiceAccount(keys.join("voximplant.json"));

@@ -5,20 +5,23 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::connect::{Connection, Contents, client};
+use super::connect::{Connection, Contents, client, media};
 use super::problem::Problem;
 use super::{voximplant, whatconverts};
 use crate::config::{Auth, MountOptions};
-use crate::http::{Client, HostPolicy, HttpSource};
+use crate::http::{Client, HostPolicy};
 use crate::provider::list::{Links, List, ListError};
 use crate::provider::whatconverts::Refusals;
 use crate::provider::{voximplant as vendor, whatconverts as other_vendor};
+use crate::source::Identity;
+use crate::store::Store;
 
 /// Reads the list and opens the way to its links.
 pub(super) fn connect(
     from: &Path,
     auth: &Auth,
     options: &MountOptions,
+    store: Option<&Store>,
 ) -> Result<Connection, Problem> {
     let links = match auth {
         Auth::WhatConvertsToken(_) | Auth::WhatConvertsBasic(_) => Links::WhatConverts,
@@ -40,7 +43,10 @@ pub(super) fn connect(
         warnings.extend(strangers(&list.urls(), &policy));
     }
     let name = from.file_name().unwrap_or_default().to_string_lossy();
-    let source = HttpSource::new(client);
+    // Its objects are named by their links, so that all lists are one account.
+    let identity = Identity { name: "list".into(), secret: "list".into() };
+    let kept = store.map(|store| store.account(&identity, ""));
+    let source = media(client, kept.as_ref());
     Ok(Connection {
         media: match links {
             Links::WhatConverts => Arc::new(Refusals::new(source)),
@@ -49,6 +55,7 @@ pub(super) fn connect(
         contents: Contents::One(Arc::new(list)),
         source: format!("list:{name}"),
         warnings,
+        kept,
     })
 }
 

@@ -12,7 +12,7 @@ use tokio::signal::unix::{self, SignalKind, signal};
 
 use super::connect::{Connection, Contents, connect};
 use super::problem::Problem;
-use super::{background, log, service, terminal};
+use super::{background, keeping, log, service, terminal};
 use crate::cache::Cache;
 use crate::catalog::{self, Catalog, today};
 use crate::config::{Mount, MountOptions};
@@ -20,6 +20,7 @@ use crate::fs::{Fs, Policy};
 use crate::fuse::{self, MountSettings, mountpoint};
 use crate::reader::Readers;
 use crate::sandbox::Sandbox;
+use crate::store::Store;
 
 /// How long what is still under way may take when the mount is gone.
 const LAST_MOMENTS: Duration = Duration::from_secs(2);
@@ -28,6 +29,8 @@ const LAST_MOMENTS: Duration = Duration::from_secs(2);
 pub(super) struct Mounted {
     mount: fuse::Mount,
     pub(super) warnings: Vec<String>,
+    /// What keeps bytes on disk.
+    store: Option<Store>,
     /// The other mount of a demo, which ends with this one.
     pub(super) beside: Option<Box<Mounted>>,
     /// The server of a demo, which ends with its mounts.
@@ -81,6 +84,11 @@ pub(super) fn until_unmounted(
             () = watchdog => Ok(()),
         };
         service::stopping();
+        if let Some(store) = &mounted.store
+            && !store.flush(LAST_MOMENTS)
+        {
+            tracing::warn!("not all that was read is in the cache: the disk is slow");
+        }
         outcome
     });
     runtime.shutdown_timeout(LAST_MOMENTS);
@@ -96,19 +104,27 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
         return Err(Problem { message, hint: None });
     }
     let at = mountpoint::prepare(&mount.mountpoint)?;
-    let Connection { media, contents, source, warnings } = connect(&mount.account, options).await?;
-    let known = catalog::Settings { first, last: options.until, store: None, keep_gone: true };
+    let (store, without) = keeping::open(&options.cache)?;
+    let connection = connect(&mount.account, options, store.as_ref()).await?;
+    let Connection { media, contents, source, mut warnings, kept } = connection;
+    warnings.extend(without);
+    let known = catalog::Settings {
+        first,
+        last: options.until,
+        store: kept.clone(),
+        keep_gone: options.cache.keep_gone,
+    };
     let catalog = match contents {
         Contents::One(provider) => Catalog::new(provider, known),
         Contents::Scopes(scopes) => Catalog::of_scopes(scopes, known),
     };
-    let cache = Cache::new(media, options.memory, None);
+    let cache = Cache::new(media, options.memory, kept);
     let readers = Readers::new(options.memory, options.connections);
     let (fs, notices) = Fs::new(catalog, cache, readers, policy(options));
     let settings = MountSettings { mountpoint: at, source, allow_other: options.allow_other };
     let mount = fuse::Mount::new(Arc::new(fs), notices, &settings, Handle::current())?;
     tracing::info!(mountpoint = %mount.mountpoint().display(), "mounted");
-    Ok(Mounted { mount, warnings, beside: None, sandbox: None })
+    Ok(Mounted { mount, warnings, store, beside: None, sandbox: None })
 }
 
 fn policy(options: &MountOptions) -> Policy {
@@ -124,7 +140,9 @@ fn policy(options: &MountOptions) -> Policy {
 /// must not keep it busy.
 fn make_absolute(mount: &mut Mount) -> Result<(), Problem> {
     let paths = mount.account.files_mut().into_iter().chain([&mut mount.mountpoint]);
-    for path in paths.chain(&mut mount.options.ca_certs) {
+    let options = &mut mount.options;
+    let cache = options.cache.directory.iter_mut().chain(&mut options.cache.key_file);
+    for path in paths.chain(&mut options.ca_certs).chain(cache) {
         if !path.as_os_str().is_empty() {
             *path = std::path::absolute(&path).map_err(|error| Problem::file(path, error))?;
         }

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use url::Url;
 
-use super::apps;
-use super::connect::{Connection, Contents, Words, client, refused, untrusted};
+use super::connect::{Connection, Contents, Words, client, goes_on, media, refused, untrusted};
 use super::problem::Problem;
+use super::{apps, expiring};
 use crate::config::{MountOptions, VoximplantKey};
-use crate::http::{Credentials, HostPolicy, HttpSource, Parameters};
-use crate::provider::voximplant::{API, ApiError, HOSTS, ServiceAccountFile, Voximplant};
+use crate::http::{Credentials, HostPolicy, Parameters};
+use crate::provider::voximplant::{
+    API, ApiError, HOSTS, RETENTION, ServiceAccountFile, Voximplant,
+};
+use crate::source::Identity;
+use crate::store::Store;
 use crate::types::chain;
 
 /// The variable that stands for a key file.
@@ -36,6 +40,7 @@ pub(super) async fn connect(
     key: &VoximplantKey,
     child_account: Option<&str>,
     options: &MountOptions,
+    store: Option<&Store>,
 ) -> Result<Connection, Problem> {
     let key = self::key(key, child_account, options)?;
     let base = self::base(options)?;
@@ -43,31 +48,44 @@ pub(super) async fn connect(
     if !policy.allows(&base) {
         return Err(untrusted(&base));
     }
+    let kept = store.map(|store| store.account(&key.identity, base.as_str()));
     let client = client(policy, Some(key.credentials), options)?;
-    let provider = Voximplant::new(client.clone(), &base);
+    let mut provider = Voximplant::new(client.clone(), &base);
     let mut warnings: Vec<_> = key.warning.map(str::to_owned).into_iter().collect();
-    match provider.check().await {
-        Ok(()) => {}
-        Err(error @ ApiError::RoleMissing) => warnings.push(chain(&error)),
-        Err(error) => return Err(refused(&WORDS, &key.name, &base, error.into())),
+    let mut answers = !options.cache.offline;
+    if answers {
+        match provider.check().await {
+            Ok(()) => {}
+            Err(error @ ApiError::RoleMissing) => warnings.push(chain(&error)),
+            Err(error) => {
+                let failure = error.into();
+                let goes_on = goes_on(kept.as_ref(), &base, &failure);
+                let refusal = || refused(&WORDS, &key.name, &base, failure);
+                warnings.push(goes_on.ok_or_else(refusal)?);
+                answers = false;
+            }
+        }
     }
-    // A role that may not see the applications may still list their calls.
-    let provider = match provider.applications().await {
-        Ok(applications) => {
-            warnings.extend(apps::open_to_anyone(&applications));
-            provider.knowing(&applications)
+    if answers {
+        // A role that may not see the applications may still list their calls.
+        match provider.applications().await {
+            Ok(applications) => {
+                warnings.extend(apps::open_to_anyone(&applications));
+                provider = provider.knowing(&applications);
+            }
+            Err(error) => tracing::info!(%error, "which applications are open is not known"),
         }
-        Err(error) => {
-            tracing::info!(%error, "which applications are open is not known");
-            provider
-        }
-    };
+    }
+    if let Some(kept) = &kept {
+        expiring::note(kept, &RETENTION);
+    }
     let name = format!("voximplant:{}", base.host_str().unwrap_or_default());
     Ok(Connection {
-        media: Arc::new(HttpSource::new(client)),
+        media: Arc::new(media(client, kept.as_ref())),
         contents: Contents::One(Arc::new(provider)),
         source: name,
         warnings,
+        kept,
     })
 }
 
@@ -84,6 +102,8 @@ pub(super) struct Key {
     pub(super) credentials: Credentials,
     /// What an error calls it.
     pub(super) name: String,
+    /// Which account it opens.
+    pub(super) identity: Identity,
     pub(super) warning: Option<&'static str>,
 }
 
@@ -96,11 +116,13 @@ pub(super) fn key(
     match key {
         VoximplantKey::ServiceAccount(path) => {
             let child = child_account.map(str::to_owned);
-            let tokens = ServiceAccountFile::new(path.clone(), child)
-                .tokens(options.token_life)
-                .map_err(|error| Problem::of(&error).hint(KEY_FILE))?;
-            let name = path.display().to_string();
-            Ok(Key { credentials: Credentials::ServiceAccount(tokens), name, warning: None })
+            let file = ServiceAccountFile::new(path.clone(), child);
+            let wrong = |error| Problem::of(&error).hint(KEY_FILE);
+            let tokens = file.tokens(options.token_life).map_err(wrong)?;
+            let identity = file.identity().map_err(wrong)?;
+            let (credentials, name) =
+                (Credentials::ServiceAccount(tokens), path.display().to_string());
+            Ok(Key { credentials, name, identity, warning: None })
         }
         VoximplantKey::ApiKey { .. } if child_account.is_some() => {
             let message = "--child-account: an API key opens no child account".to_owned();
@@ -108,10 +130,13 @@ pub(super) fn key(
         }
         VoximplantKey::ApiKey { account, file } => {
             let secret = api_key(file.as_deref())?;
+            let (field, value) = account;
+            let name = format!("voximplant {field} {value}").into();
+            let identity = Identity { name, secret: secret.clone() };
             let parameters = Parameters::new([account.clone()], "api_key", secret);
             let name = file.as_ref().map_or(API_KEY.to_owned(), |file| file.display().to_string());
             let credentials = Credentials::Parameters(parameters);
-            Ok(Key { credentials, name, warning: Some(DEPRECATED) })
+            Ok(Key { credentials, name, identity, warning: Some(DEPRECATED) })
         }
     }
 }

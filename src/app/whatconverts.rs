@@ -6,12 +6,15 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use url::Url;
 
-use super::connect::{Connection, Contents, Words, client, refused, untrusted};
+use super::connect::{self, Connection, Contents, Words, client, goes_on, refused, untrusted};
 use super::problem::Problem;
 use crate::config::{MountOptions, WhatConvertsMedia};
-use crate::http::{HostPolicy, HttpSource};
+use crate::http::HostPolicy;
 use crate::provider::whatconverts::WhatConverts;
 use crate::provider::whatconverts::{API, HOSTS, KeyPair, Media, Opened, Refusals};
+use crate::source::Scope;
+use crate::store::{self, Store};
+use crate::types::Label;
 
 /// Variables that stand for a key file.
 const TOKEN: &str = "WHATCONVERTS_TOKEN";
@@ -32,6 +35,7 @@ pub(super) async fn connect(
     key_file: Option<&Path>,
     media: WhatConvertsMedia,
     options: &MountOptions,
+    store: Option<&Store>,
 ) -> Result<Connection, Problem> {
     let key = key(key_file)?;
     let base = base(options)?;
@@ -39,23 +43,66 @@ pub(super) async fn connect(
     if !policy.allows(&base) {
         return Err(untrusted(&base));
     }
+    let kept = store.map(|store| store.account(&key.identity(), base.as_str()));
     let client = client(policy, Some(key.credentials(&base)), options)?;
-    let media = match media {
+    let how = match media {
         WhatConvertsMedia::Basic => Media::Basic,
         WhatConvertsMedia::Token => Media::Token,
     };
-    let opened = WhatConverts::open(client.clone(), &base, media).await;
-    let contents =
-        match opened.map_err(|error| refused(&WORDS, "the API key", &base, error.into()))? {
-            Opened::Profile(provider) => Contents::One(Arc::new(provider)),
-            Opened::Agency(scopes) => Contents::Scopes(scopes),
-        };
+    let known = || kept.as_ref().map_or_else(Vec::new, known_scopes);
+    let recalled = || WhatConverts::recalled(client.clone(), &base, how, known());
+    let mut warnings = Vec::new();
+    let opened = if options.cache.offline {
+        recalled()
+    } else {
+        match WhatConverts::open(client.clone(), &base, how).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                let failure = error.into();
+                let goes_on = goes_on(kept.as_ref(), &base, &failure);
+                let refusal = || refused(&WORDS, "the API key", &base, failure);
+                warnings.push(goes_on.ok_or_else(refusal)?);
+                recalled()
+            }
+        }
+    };
+    let contents = match opened {
+        Opened::Profile(provider) => Contents::One(Arc::new(provider)),
+        Opened::Agency(scopes) => {
+            if let Some(kept) = &kept {
+                for scope in &scopes {
+                    keep_scope(kept, scope);
+                }
+            }
+            Contents::Scopes(scopes)
+        }
+    };
     Ok(Connection {
-        media: Arc::new(Refusals::new(HttpSource::new(client))),
+        media: Arc::new(Refusals::new(connect::media(client, kept.as_ref()))),
         contents,
         source: format!("whatconverts:{}", base.host_str().unwrap_or_default()),
-        warnings: Vec::new(),
+        warnings,
+        kept,
     })
+}
+
+/// The kind of note that names a profile of an agency, so that it is known where nobody can be asked.
+const SCOPE: &str = "profile";
+
+fn keep_scope(kept: &store::Account, Scope { account, profile, .. }: &Scope) {
+    let parts = [&account.id, &account.name, &profile.id, &profile.name];
+    kept.keep_note(SCOPE, &serde_json::json!(parts).to_string());
+}
+
+/// Accounts and profiles of an agency, as they were seen last.
+fn known_scopes(kept: &store::Account) -> Vec<(Label, Label)> {
+    let read = |note: String| {
+        let [account, name, profile, profile_name]: [String; 4] =
+            serde_json::from_str(&note).ok()?;
+        let profile = Label { id: profile, name: profile_name };
+        Some((Label { id: account, name }, profile))
+    };
+    kept.notes(SCOPE).into_iter().filter_map(read).collect()
 }
 
 /// The key, from its file or from the environment.

@@ -88,29 +88,29 @@ pub(super) enum TypedMedia {
 
 impl TypedMount {
     /// The command that was typed.
-    pub(super) fn settings(self, warnings: &mut Vec<String>) -> Result<Command, Error> {
+    pub(super) fn settings(self) -> Result<Command, Error> {
         match self.source {
             TypedSource::Other(mut words) => {
                 let config = profile::take_config(&mut words).or(self.config);
                 if self.all {
                     return profile::all(words, config.as_deref()).map(Command::MountAll);
                 }
-                let mount = profile::mount(&words, config.as_deref(), warnings)?;
+                let mount = profile::mount(&words, config.as_deref())?;
                 Ok(Command::Mount(Box::new(mount)))
             }
             _ if self.all => {
                 let message = "--all mounts profiles: give a directory alone";
                 Err(wrong(ErrorKind::ArgumentConflict, message))
             }
-            source => Ok(Command::Mount(Box::new(source.settings(warnings)?))),
+            source => Ok(Command::Mount(Box::new(source.settings()?))),
         }
     }
 }
 
 impl TypedSource {
-    pub(super) fn settings(self, warnings: &mut Vec<String>) -> Result<Mount, Error> {
+    pub(super) fn settings(self) -> Result<Mount, Error> {
         let (mountpoint, account, options) = match self {
-            Self::Other(words) => return profile::mount(&words, None, warnings),
+            Self::Other(words) => return profile::mount(&words, None),
             Self::Voximplant { mountpoint, key, child_account, options } => {
                 let key = key.settings().ok_or_else(key::missing)?;
                 (mountpoint, Account::Voximplant { key, child_account }, options)
@@ -127,6 +127,6 @@ impl TypedSource {
                 (mountpoint, Account::WhatConverts { key_file, media }, options)
             }
         };
-        Ok(Mount { mountpoint, account, options: options.settings(warnings) })
+        Ok(Mount { mountpoint, account, options: options.settings() })
     }
 }

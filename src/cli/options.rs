@@ -8,6 +8,7 @@ use clap::Args;
 use jiff::civil::Date;
 use url::Url;
 
+use super::cache::TypedCache;
 use crate::config::{self, MountOptions, Since};
 use crate::http::TrustedHost;
 
@@ -41,12 +42,8 @@ pub(super) struct TypedOptions {
     /// Where a mount in the background logs to [default: reelfs/reelfs.log in ~/.local/state]
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
-    /// Directory of the cache on disk (this version keeps none yet)
-    #[arg(long, value_name = "DIR")]
-    cache_dir: Option<PathBuf>,
-    /// Size of the cache on disk (this version keeps none yet)
-    #[arg(long, value_name = "SIZE", value_parser = config::size)]
-    cache_size: Option<u64>,
+    #[command(flatten)]
+    cache: TypedCache,
     /// Life of a token; for tests
     #[arg(long, hide = true, value_name = "DURATION", default_value = "1h",
           value_parser = config::duration)]
@@ -75,13 +72,7 @@ pub(super) struct TypedNetwork {
 }
 
 impl TypedOptions {
-    pub(super) fn settings(self, warnings: &mut Vec<String>) -> MountOptions {
-        if self.cache_dir.is_some() || self.cache_size.is_some() {
-            warnings.push(
-                "this version keeps no cache on disk: --cache-dir and --cache-size do nothing"
-                    .to_owned(),
-            );
-        }
+    pub(super) fn settings(self) -> MountOptions {
         MountOptions {
             since: self.since,
             until: self.until,
@@ -92,6 +83,7 @@ impl TypedOptions {
             foreground: self.foreground,
             log_file: self.log_file,
             token_life: self.token_life,
+            cache: self.cache.settings(),
             ..self.network.settings()
         }
     }

@@ -24,11 +24,7 @@ const MOUNTPOINT: &str = "mountpoint";
 const ALIKE: f64 = 0.75;
 
 /// The mount that a profile and what was typed beside it make. `words` are its name and the rest.
-pub(super) fn mount(
-    words: &[OsString],
-    config: Option<&Path>,
-    warnings: &mut Vec<String>,
-) -> Result<Mount, Error> {
+pub(super) fn mount(words: &[OsString], config: Option<&Path>) -> Result<Mount, Error> {
     let Some((name, rest)) = words.split_first() else {
         return Err(super::wrong(ErrorKind::MissingRequiredArgument, "a profile is needed"));
     };
@@ -50,7 +46,7 @@ pub(super) fn mount(
         return Err(refusal(&file.path, &faults));
     }
     match Arguments::try_parse_from(arguments.iter().chain(rest))?.command {
-        Typed::Mount(typed) => typed.source.settings(warnings),
+        Typed::Mount(typed) => typed.source.settings(),
         _ => Err(Error::raw(ErrorKind::InvalidSubcommand, "a profile is for mounts alone\n")),
     }
 }

@@ -58,6 +58,19 @@ pub fn size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Reads a size that may be 0.
+pub fn size_or_none(text: &str) -> Result<u64, String> {
+    if text == "0" { Ok(0) } else { size(text) }
+}
+
+/// Reads a span of time such as `7d`, `2weeks`, `1month`; more than nothing.
+pub fn span(text: &str) -> Result<Span, String> {
+    match text.parse::<Span>() {
+        Ok(span) if span.is_positive() => Ok(span),
+        _ => Err("expected a span such as 7d, 2weeks or 1month".into()),
+    }
+}
+
 /// Reads a size for the cache in memory: at least 16 MiB, so that a few reads fit side by side.
 pub fn memory(text: &str) -> Result<ByteSize, String> {
     match size(text)? {

@@ -30,6 +30,8 @@ pub struct HttpSource {
     /// Hosts that were seen to refuse a `Range`: they are asked for whole objects at once. One that
     /// merely ignores it is not remembered, as asking costs nothing and it may honour it elsewhere.
     refusing: Arc<Mutex<HashSet<String>>>,
+    /// Told of each that is new.
+    remember: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 /// An answer whose headers are believed.
@@ -42,7 +44,19 @@ pub(super) struct Opened {
 impl HttpSource {
     /// A source that shares `client`'s connections, permits and credentials.
     pub fn new(client: Client) -> Self {
-        Self { client, refusing: Arc::default() }
+        Self { client, refusing: Arc::default(), remember: Arc::new(|_| {}) }
+    }
+
+    /// The same, with hosts that were seen to refuse a `Range` in an earlier mount; `remember` is told
+    /// of each that is new.
+    #[must_use]
+    pub fn remembering(
+        self,
+        refusing: Vec<String>,
+        remember: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
+        let refusing = Arc::new(Mutex::new(refusing.into_iter().collect()));
+        Self { refusing, remember: Arc::new(remember), ..self }
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -141,7 +155,11 @@ impl HttpSource {
 
     /// Keeps that `host` gives whole objects, and refused a part of one.
     fn remember_refusal(&self, host: String) {
-        self.refusing.lock().unwrap_or_else(PoisonError::into_inner).insert(host);
+        let mut refusing = self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !refusing.contains(&host) {
+            (self.remember)(&host);
+            refusing.insert(host);
+        }
     }
 
     /// One renewal; the next refusal is final.

@@ -24,7 +24,7 @@ pub use credentials::{CredentialsError, ServiceAccountFile};
 
 use crate::http::Client;
 use crate::source::Provider;
-use crate::types::{Entry, Failure, Window};
+use crate::types::{Area, Entry, Failure, Window};
 use history::{Page, Span};
 
 /// The base of the vendor's API.
@@ -33,6 +33,10 @@ pub const API: &str = "https://api.voximplant.com/";
 /// The vendor's own hosts, as [`HostPolicy`](crate::http::HostPolicy) takes them: the API and the
 /// storage of recordings and logs.
 pub const HOSTS: [&str; 2] = ["voximplant.com", ".voximplant.com"];
+
+/// For how long the vendor keeps files: logs for a month, recordings for three unless the account
+/// says otherwise (its page "Recording storage").
+pub const RETENTION: [(Area, &str); 2] = [(Area::Logs, "1month"), (Area::Recordings, "3months")];
 
 /// A Voximplant account, seen through `GetCallHistory`.
 pub struct Voximplant {

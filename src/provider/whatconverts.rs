@@ -27,7 +27,7 @@ pub use media::Refusals;
 use crate::http::Client;
 use crate::provider::fields::Fields;
 use crate::source::{Provider, Scope};
-use crate::types::{Entry, Failure, Window};
+use crate::types::{Entry, Failure, Label, Window};
 use lead::Links;
 
 /// The base of the vendor's API.
@@ -82,6 +82,25 @@ impl WhatConverts {
             Some(accounts) => Opened::Agency(scopes::of(&whole, accounts).await?),
             None => Opened::Profile(whole),
         })
+    }
+
+    /// What a key opened when it was last asked: the profiles of an agency, or where there are none
+    /// the whole of a profile. Asks nothing.
+    pub fn recalled(
+        client: Client,
+        base: &Url,
+        media: Media,
+        profiles: Vec<(Label, Label)>,
+    ) -> Opened {
+        let whole = Self { client, base: Arc::new(base.clone()), media, profile: None };
+        if profiles.is_empty() {
+            return Opened::Profile(whole);
+        }
+        let scope = |(account, profile): (Label, Label)| {
+            let provider = Arc::new(whole.with_profile(&profile.id));
+            Scope { account, profile, provider }
+        };
+        Opened::Agency(profiles.into_iter().map(scope).collect())
     }
 
     /// The same account, but for one profile.

@@ -80,6 +80,15 @@ impl Account {
         self.store.writer.is_off()
     }
 
+    /// Whether any day was listed before. Blocks on the disk for a moment.
+    pub fn has_days(&self) -> bool {
+        let catalogue = lock(&self.shared().catalogue);
+        let sql = "SELECT 1 FROM days WHERE account = ?";
+        let found = catalogue.prepare_cached(sql).and_then(|mut query| query.exists([self.key.0]));
+        drop(catalogue);
+        self.shared().told(found).unwrap_or(false)
+    }
+
     /// A day that was listed before. Blocks on the disk.
     pub fn day(&self, scope: ScopeNumber, date: Date) -> Option<KeptDay> {
         let key = self.day_key(scope, date);

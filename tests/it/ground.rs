@@ -94,6 +94,7 @@ impl Ground {
             .arg(self.mountpoint())
             .args(["--api-url", self.sandbox.base_url()])
             .env("XDG_STATE_HOME", self.dir.path().join("state"))
+            .env("XDG_CACHE_HOME", self.dir.path().join("cache"))
             .args(more);
         for name in ["VOXIMPLANT_CREDENTIALS", "VOXIMPLANT_API_KEY", "WHATCONVERTS_TOKEN"] {
             command.env_remove(name);
@@ -117,11 +118,16 @@ impl Ground {
     }
 
     /// Starts a mount in the foreground of a child process, and waits until it answers.
-    pub(crate) fn start(&self, mut command: Command) -> Mount {
+    pub(crate) fn start(&self, command: Command) -> Mount {
+        self.start_at(command, self.mountpoint())
+    }
+
+    /// The same, of a mount at another place.
+    pub(crate) fn start_at(&self, mut command: Command, mountpoint: PathBuf) -> Mount {
         let log = self.dir.path().join("daemon.log");
         let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let daemon = command.arg("--foreground").stdin(Stdio::null()).stderr(file).spawn().unwrap();
-        let mount = Mount::watch(daemon, self.mountpoint(), log);
+        let mount = Mount::watch(daemon, mountpoint, log);
         wait_until("the mount answers", || mount.is_mounted() || mount.has_ended());
         assert!(mount.is_mounted(), "the mount ended: {}", mount.log());
         mount

@@ -8,6 +8,7 @@ mod command_line;
 mod get;
 mod ground;
 mod http_source;
+mod kept;
 mod listing;
 mod lists;
 mod read_ahead;

@@ -130,7 +130,7 @@ impl Kind {
             words.push("/".into());
         }
         let settings = Arguments::try_parse_from(words).and_then(|typed| match typed.command {
-            Typed::Mount(typed) => typed.source.settings(&mut Vec::new()).map(drop),
+            Typed::Mount(typed) => typed.source.settings().map(drop),
             _ => Ok(()),
         });
         let fault = |error: Error| Fault { at: profile.at, message: plain(&error), hint: None };

@@ -24,6 +24,7 @@ fn typed_in(ground: &Ground, directory: &Path, mountpoint: &str, credentials: &[
         .args(["mount", "voximplant", mountpoint, "--api-url", ground.sandbox.base_url()])
         .args(credentials)
         .env("XDG_STATE_HOME", directory.join("state"))
+        .env("XDG_CACHE_HOME", directory.join("cache"))
         .env_remove("VOXIMPLANT_CREDENTIALS");
     command
 }
@@ -42,7 +43,8 @@ fn a_mount_in_the_background_answers_and_keeps_no_terminal() {
     // It gives the command a terminal of its own, and hangs that up at the end.
     let mut terminal = Command::new("script");
     terminal.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]);
-    let shown = success(terminal.env("XDG_STATE_HOME", ground.dir.path().join("state")));
+    terminal.env("XDG_STATE_HOME", ground.dir.path().join("state"));
+    let shown = success(terminal.env("XDG_CACHE_HOME", ground.dir.path().join("cache")));
     assert_eq!(shown.trim(), "", "it has nothing to say");
     assert_eq!(fs::read(recording(&at)).unwrap().len(), 1000);
     let [daemon] = daemons(&at)[..] else { panic!("{:?}", daemons(&at)) };

@@ -44,7 +44,7 @@ impl Typed {
         command.args(["mount", "voximplant"]).arg(&self.mountpoint);
         command.arg("--credentials").arg(&self.credentials).args(["--api-url", &self.api_url]);
         command.args(&self.more).args(foreground.then_some("-f"));
-        command.env("XDG_STATE_HOME", &self.state);
+        command.env("XDG_STATE_HOME", &self.state).env("XDG_CACHE_HOME", self.state.join("cache"));
         command
     }
 

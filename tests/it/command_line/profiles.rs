@@ -13,7 +13,7 @@ use crate::ground::{Ground, REELFS, can_mount, days_ago, is_mounted, output, sla
 fn reelfs(ground: &Ground, arguments: &[&str]) -> Command {
     let mut command = Command::new(REELFS);
     command.args(arguments).env("HOME", ground.dir.path());
-    for name in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "VOXIMPLANT_CREDENTIALS"] {
+    for name in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "VOXIMPLANT_CREDENTIALS"] {
         command.env_remove(name);
     }
     command

@@ -84,7 +84,10 @@ fn helper(ground: &Ground) -> Command {
     let link = ground.dir.path().join("mount.reelfs");
     let _ = symlink(REELFS, &link);
     let mut command = Command::new(link);
-    command.env("HOME", ground.dir.path()).env_remove("XDG_STATE_HOME");
+    command
+        .env("HOME", ground.dir.path())
+        .env_remove("XDG_STATE_HOME")
+        .env_remove("XDG_CACHE_HOME");
     command
 }
 

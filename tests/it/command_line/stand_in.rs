@@ -81,7 +81,11 @@ fn a_sandbox_says_its_address_writes_its_keys_and_can_be_mounted() {
     let mut mount = Command::new(REELFS);
     mount.args(["mount", "voximplant"]).arg(&at).args(["--api-url", address]);
     mount.arg("--credentials").arg(keys.join("voximplant.json"));
-    mount.arg("--ca-cert").arg(keys.join("ca.pem")).env("XDG_STATE_HOME", dir.path());
+    mount
+        .arg("--ca-cert")
+        .arg(keys.join("ca.pem"))
+        .env("XDG_STATE_HOME", dir.path())
+        .env("XDG_CACHE_HOME", dir.path());
     success(&mut mount);
     recording(&at);
     success(&mut unmount(&at, &[]));

@@ -69,7 +69,7 @@ impl Place {
     fn root(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--mount=/proc/{}/ns/mnt", self.holder.0.id())).args(arguments);
-        command.env("HOME", &self.home).env_remove("XDG_STATE_HOME");
+        command.env("HOME", &self.home).env_remove("XDG_STATE_HOME").env_remove("XDG_CACHE_HOME");
         command
     }
 

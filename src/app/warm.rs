@@ -1,0 +1,125 @@
+//! `reelfs warm`: reads whole trees of a mount, so that they are in its cache.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+
+use super::problem::Problem;
+use super::terminal;
+use crate::config::Warm;
+use crate::types::lock;
+
+/// The attribute that says how much of a file is cached.
+const CACHED: &str = "user.reelfs.cached";
+/// How long the cache may take to write what was read.
+const WRITING: Duration = Duration::from_secs(10);
+/// How often a file is read whose blocks left memory before they were written.
+const ATTEMPTS: usize = 3;
+
+/// Fetches all files; 1 where any is not in the cache then.
+pub(super) fn run(warm: &Warm) -> ExitCode {
+    let mut files = Vec::new();
+    let mut problems = Vec::new();
+    for path in &warm.paths {
+        if let Err(error) = walk(path, &mut files) {
+            problems.push(Problem::file(path, error));
+        }
+    }
+    let bar = bar(&files);
+    let (next, problems) = (AtomicUsize::new(0), Mutex::new(problems));
+    thread::scope(|scope| {
+        for _ in 0..warm.jobs {
+            scope.spawn(|| {
+                while let Some((path, _)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(error) = fetch(path, &bar) {
+                        lock(&problems).push(Problem::file(path, error));
+                    }
+                    bar.set_message(format!(
+                        "{} of {} files",
+                        next.load(Ordering::Relaxed).min(files.len()),
+                        files.len()
+                    ));
+                }
+            });
+        }
+    });
+    bar.finish_and_clear();
+    let problems = problems.into_inner().unwrap_or_default();
+    for problem in &problems {
+        terminal::error(problem);
+    }
+    let bytes: u64 = files.iter().map(|(_, size)| size).sum();
+    let failed = problems.len();
+    terminal::say(&format!(
+        "{} files, {}: {}",
+        files.len(),
+        bytesize::ByteSize::b(bytes),
+        if failed == 0 { "all cached".to_owned() } else { format!("{failed} not cached") }
+    ));
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn bar(files: &[(PathBuf, u64)]) -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
+    );
+    let bar = ProgressBar::new(files.iter().map(|(_, size)| size).sum());
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// The files of a tree with their sizes. Listing a directory in order lets the mount learn ahead.
+fn walk(path: &Path, files: &mut Vec<(PathBuf, u64)>) -> io::Result<()> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_dir() {
+        files.push((path.to_owned(), metadata.len()));
+        return Ok(());
+    }
+    let entries: io::Result<Vec<_>> = fs::read_dir(path)?.map(|e| Ok(e?.path())).collect();
+    let mut entries = entries?;
+    entries.sort();
+    entries.iter().try_for_each(|entry| walk(entry, files))
+}
+
+/// Reads a file until all of it is in the cache.
+fn fetch(path: &Path, bar: &ProgressBar) -> io::Result<()> {
+    for attempt in 0..ATTEMPTS {
+        let mut file = File::open(path)?;
+        // What the kernel still has does not reach the daemon.
+        let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => break,
+                read if attempt == 0 => bar.inc(read as u64),
+                _ => {}
+            }
+        }
+        if is_cached(path)? {
+            return Ok(());
+        }
+    }
+    Err(io::Error::other(
+        "not all of it was kept: see the log of the mount, and `reelfs cache info`",
+    ))
+}
+
+/// Whether a file is cached whole, once the cache has written what was read. What needs no cache,
+/// such as an index, has no such attribute.
+fn is_cached(path: &Path) -> io::Result<bool> {
+    let begun = Instant::now();
+    loop {
+        match xattr::get(path, CACHED)?.as_deref() {
+            None | Some(b"whole") => return Ok(true),
+            _ if begun.elapsed() > WRITING => return Ok(false),
+            _ => thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}

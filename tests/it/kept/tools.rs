@@ -1,0 +1,95 @@
+//! The commands that look after the cache.
+
+use std::fs;
+
+use super::{attribute, cache, ground, reelfs, yesterday};
+use crate::ground::{Ground, at, can_mount, days_ago, output, slashed, text};
+use reelfs::sandbox::{Account, Content, NewSession, Options};
+
+/// What a command printed, and its exit code.
+fn ran(ground: &Ground, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = output(&mut reelfs(ground, arguments));
+    (text(&output.stdout) + &text(&output.stderr), output.status.code())
+}
+
+#[test]
+fn a_tree_is_fetched_ahead_and_says_whether_all_came() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground(5);
+    let mount = ground.mount(&["--since", "3d"]);
+    let root = mount.path("");
+    let (told, code) = ran(&ground, &["warm", root.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("all cached"), "{told}");
+    for file in yesterday(&mount, "recordings").iter().chain(&yesterday(&mount, "logs")) {
+        assert_eq!(attribute(file, "cached").as_deref(), Some("whole"));
+    }
+    ground.sandbox.clear_requests();
+    let (_, code) = ran(&ground, &["warm", root.to_str().unwrap()]);
+    assert_eq!((code, ground.media_requests().len()), (Some(0), 0));
+    let missing = root.join("no such file");
+    let (told, code) = ran(&ground, &["warm", missing.to_str().unwrap()]);
+    assert!(code == Some(1) && told.contains("no such file"), "{told}");
+}
+
+#[test]
+fn the_cache_is_told_verified_pruned_and_cleared() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground(3);
+    let (told, code) = ran(&ground, &["cache", "info"]);
+    assert!(code == Some(1) && told.contains("there is no cache"), "{told}");
+    {
+        let mount = ground.mount(&["--since", "3d"]);
+        ran(&ground, &["warm", mount.path("").to_str().unwrap()]);
+    }
+    let (told, _) = ran(&ground, &["cache", "info"]);
+    assert!(told.contains("files of blocks  6") && told.contains("in the clear"), "{told}");
+    let (told, _) = ran(&ground, &["cache", "verify"]);
+    assert!(told.contains("0 were damaged") && told.contains("0 stray"), "{told}");
+    let blocks = walkdir::WalkDir::new(cache(&ground).join("blocks")).into_iter();
+    let block = blocks.map(Result::unwrap).find(|entry| entry.file_type().is_file()).unwrap();
+    fs::write(block.path(), "damage").unwrap();
+    let (told, _) = ran(&ground, &["cache", "verify"]);
+    assert!(!told.contains(" 0 were damaged"), "{told}");
+    let (told, code) = ran(&ground, &["cache", "destroy-key"]);
+    assert!(code == Some(1) && told.contains("is not sealed"), "{told}");
+    ran(&ground, &["cache", "prune", "--to", "0"]);
+    let (told, _) = ran(&ground, &["cache", "info"]);
+    assert!(told.contains("files of blocks  0"), "{told}");
+    let own = cache(&ground).join("somebody's own");
+    fs::write(&own, "").unwrap();
+    let (told, code) = ran(&ground, &["cache", "clear"]);
+    assert!(code == Some(0) && own.exists(), "{told}");
+    assert!(!cache(&ground).join("catalog.db").exists());
+}
+
+#[test]
+fn what_expires_soon_and_is_not_cached_is_listed() {
+    if !can_mount() {
+        return;
+    }
+    let mut account = Account::empty(3);
+    // The vendor keeps logs for a month.
+    for (ago, words) in [(27, "soon"), (27, "soon, too"), (2, "late")] {
+        let call = NewSession::at(at(days_ago(ago), 9, 0, 0)).incoming("+15551230001");
+        account.add(call.log(Content::bytes(words)));
+    }
+    let ground = Ground::new(Options::default(), account);
+    let mount = ground.mount(&["--since", "40d"]);
+    let day = mount.path("logs").join(slashed(days_ago(27)));
+    let mut files: Vec<_> = fs::read_dir(&day).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    fs::read_dir(mount.path("logs").join(slashed(days_ago(2)))).unwrap().for_each(drop);
+    let (told, code) = ran(&ground, &["warm", files[0].to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{told}");
+    drop(mount);
+    let (told, code) = ran(&ground, &["expiring", "--within", "7d"]);
+    let name = files[1].file_name().unwrap().to_str().unwrap();
+    assert!(code == Some(0) && told.lines().count() == 1 && told.contains(name), "{told}");
+    let (told, _) = ran(&ground, &["expiring", "--within", "1h"]);
+    assert!(told.contains("nothing"), "{told}");
+}
