@@ -14,15 +14,19 @@ mod auth_header;
 mod background;
 mod check;
 mod connect;
+mod control;
 mod demo;
+mod doctor;
 mod get;
 mod init;
 mod list;
 mod log;
 mod mount;
+mod openmetrics;
 mod problem;
 mod sandbox;
 mod service;
+mod status;
 mod terminal;
 mod voximplant;
 mod whatconverts;
@@ -49,6 +53,9 @@ pub fn run(command: Command, verbose: u8, warnings: &[String]) -> ExitCode {
         Command::Alive { mountpoint } => {
             Ok(if mountpoint::answers(&mountpoint) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::Status(options) => status::run(&options).map(done),
+        Command::Refresh { path } => status::refresh(path.as_deref()).map(done),
+        Command::Doctor(doctor) => doctor::run(&doctor, verbose),
         Command::Init(init) => init::run(init).map(done),
         Command::CheckConfig(files) => Ok(check::run(&files)),
         Command::Demo { mountpoint } => demo::run(mountpoint, verbose).map(done),

@@ -40,12 +40,13 @@ pub(super) fn connect(
         warnings.extend(strangers(&list.urls(), &policy));
     }
     let name = from.file_name().unwrap_or_default().to_string_lossy();
-    let source = HttpSource::new(client);
+    let source = HttpSource::new(client.clone());
     Ok(Connection {
         media: match links {
             Links::WhatConverts => Arc::new(Refusals::new(source)),
             Links::Any => Arc::new(source),
         },
+        client,
         contents: Contents::One(Arc::new(list)),
         source: format!("list:{name}"),
         warnings,

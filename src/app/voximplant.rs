@@ -64,7 +64,8 @@ pub(super) async fn connect(
     };
     let name = format!("voximplant:{}", base.host_str().unwrap_or_default());
     Ok(Connection {
-        media: Arc::new(HttpSource::new(client)),
+        media: Arc::new(HttpSource::new(client.clone())),
+        client,
         contents: Contents::One(Arc::new(provider)),
         source: name,
         warnings,

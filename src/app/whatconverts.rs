@@ -51,7 +51,8 @@ pub(super) async fn connect(
             Opened::Agency(scopes) => Contents::Scopes(scopes),
         };
     Ok(Connection {
-        media: Arc::new(Refusals::new(HttpSource::new(client))),
+        media: Arc::new(Refusals::new(HttpSource::new(client.clone()))),
+        client,
         contents,
         source: format!("whatconverts:{}", base.host_str().unwrap_or_default()),
         warnings: Vec::new(),

@@ -1,14 +1,15 @@
 //! Options that several commands share: how to mount, and how to reach the vendor's servers.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use url::Url;
 
-use crate::config::{self, MountOptions, Since};
+use crate::config::{self, LogFormat, MountOptions, Since};
 use crate::http::TrustedHost;
 
 #[derive(Debug, Args)]
@@ -41,6 +42,12 @@ pub(super) struct TypedOptions {
     /// Where a mount in the background logs to [default: reelfs/reelfs.log in ~/.local/state]
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
+    /// How to log: for people, or a JSON object a line
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    log_format: TypedLogFormat,
+    /// Serve metrics at this address, under /metrics, for Prometheus and its like
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
     /// Directory of the cache on disk (this version keeps none yet)
     #[arg(long, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
@@ -74,6 +81,13 @@ pub(super) struct TypedNetwork {
     ca_cert: Vec<PathBuf>,
 }
 
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum TypedLogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
 impl TypedOptions {
     pub(super) fn settings(self, warnings: &mut Vec<String>) -> MountOptions {
         if self.cache_dir.is_some() || self.cache_size.is_some() {
@@ -91,6 +105,11 @@ impl TypedOptions {
             gid: self.gid,
             foreground: self.foreground,
             log_file: self.log_file,
+            log_format: match self.log_format {
+                TypedLogFormat::Text => LogFormat::Text,
+                TypedLogFormat::Json => LogFormat::Json,
+            },
+            metrics: self.metrics,
             token_life: self.token_life,
             ..self.network.settings()
         }
