@@ -12,6 +12,7 @@ use mount::TypedMount;
 use options::TypedNetwork;
 use sandbox::TypedSandbox;
 
+mod generate;
 mod key;
 mod mount;
 mod mount8;
@@ -52,6 +53,21 @@ enum Typed {
         /// Where it is
         mountpoint: PathBuf,
     },
+    /// Ask what is needed and write a profile
+    Init {
+        /// Its name
+        #[arg(value_name = "PROFILE")]
+        name: Option<String>,
+        /// The config file [default: reelfs/config.toml in ~/.config]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Write man pages and completions
+    #[command(hide = true)]
+    Generate {
+        /// A new or existing directory
+        directory: PathBuf,
+    },
     /// Show what mounts are doing
     Status {
         /// Where it is mounted [default: all of yours]
@@ -78,15 +94,6 @@ enum Typed {
         /// A profile, or a source, with its options [default: every profile]
         #[arg(value_name = "PROFILE|SOURCE", trailing_var_arg = true, allow_hyphen_values = true)]
         account: Vec<OsString>,
-    },
-    /// Ask what is needed and write a profile
-    Init {
-        /// Its name
-        #[arg(value_name = "PROFILE")]
-        name: Option<String>,
-        /// The config file [default: reelfs/config.toml in ~/.config]
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
     },
     /// Look after the config file
     #[command(subcommand, arg_required_else_help = true)]
@@ -172,6 +179,10 @@ fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Err
     let command = match command {
         Typed::Mount(mount) => mount.settings(&mut warnings)?,
         Typed::Unmount { mountpoint, lazy, all } => Command::Unmount { mountpoint, lazy, all },
+        Typed::Generate { directory } => {
+            let files = generate::files(Arguments::command())?;
+            Command::Generate { directory, files }
+        }
         Typed::Alive { mountpoint } => Command::Alive { mountpoint },
         Typed::Status { mountpoint, json, watch } => {
             Command::Status(StatusOptions { mountpoint, json, watch })

@@ -61,6 +61,13 @@ pub enum Command {
         /// What to ask again for; none: every mount.
         path: Option<PathBuf>,
     },
+    /// `reelfs generate`
+    Generate {
+        /// Where to write.
+        directory: PathBuf,
+        /// Paths below it, and what they hold.
+        files: Vec<(PathBuf, Vec<u8>)>,
+    },
     /// `reelfs doctor`
     Doctor(Doctor),
     /// `reelfs init`

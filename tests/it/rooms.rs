@@ -43,13 +43,15 @@ const ROOMS: [(&str, &[&str]); 16] = [
 ];
 
 /// Libraries, and the modules outside of which nothing may name them.
-const LIBRARIES: [(&str, &[&str]); 8] = [
+const LIBRARIES: [(&str, &[&str]); 10] = [
     ("fuser", &["fuse"]),
     ("libc", &["fuse"]),
     ("nix", &["fuse", "app"]),
     ("reqwest", &["http"]),
     ("jsonwebtoken", &["http/jwt", "sandbox"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("toml", &["config"]),
     ("sd_notify", &["app"]),
 ];
