@@ -2,6 +2,7 @@
 //!
 //! One file a command. Only this room talks to the terminal.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::config::Command;
@@ -15,7 +16,9 @@ mod background;
 mod cache;
 mod check;
 mod connect;
+mod control;
 mod demo;
+mod doctor;
 mod expiring;
 mod get;
 mod init;
@@ -23,9 +26,11 @@ mod keeping;
 mod list;
 mod log;
 mod mount;
+mod openmetrics;
 mod problem;
 mod sandbox;
 mod service;
+mod status;
 mod terminal;
 mod voximplant;
 mod warm;
@@ -47,6 +52,10 @@ pub fn run(command: Command, verbose: u8) -> ExitCode {
         Command::Alive { mountpoint } => {
             Ok(if mountpoint::answers(&mountpoint) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::Status(options) => status::run(&options).map(done),
+        Command::Refresh { path } => status::refresh(path.as_deref()).map(done),
+        Command::Generate { directory, files } => write(&directory, &files).map(done),
+        Command::Doctor(doctor) => doctor::run(&doctor, verbose),
         Command::Init(init) => init::run(init).map(done),
         Command::CheckConfig(files) => Ok(check::run(&files)),
         Command::Demo { mountpoint } => demo::run(mountpoint, verbose).map(done),
@@ -62,6 +71,17 @@ pub fn run(command: Command, verbose: u8) -> ExitCode {
         terminal::error(&problem);
         ExitCode::FAILURE
     })
+}
+
+/// Writes files below a directory.
+fn write(directory: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<(), Problem> {
+    for (path, text) in files {
+        let path = directory.join(path);
+        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        let written = made.and_then(|()| std::fs::write(&path, text));
+        written.map_err(|error| Problem::file(&path, error))?;
+    }
+    Ok(())
 }
 
 fn done((): ()) -> ExitCode {

@@ -1,17 +1,19 @@
 //! What is typed: the only room that names `clap`. It turns arguments into settings.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory as _, Error, Parser, Subcommand};
 
 use crate::config::file::own_place;
-use crate::config::{Apps, Command, Get, Init};
+use crate::config::{Apps, Command, Get, Init, StatusOptions};
 use mount::TypedMount;
 use options::TypedNetwork;
 use sandbox::TypedSandbox;
 
 mod cache;
+mod generate;
 mod key;
 mod mount;
 mod mount8;
@@ -60,6 +62,39 @@ enum Typed {
         /// The config file [default: reelfs/config.toml in ~/.config]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+    },
+    /// Write man pages and completions
+    #[command(hide = true)]
+    Generate {
+        /// A new or existing directory
+        directory: PathBuf,
+    },
+    /// Show what mounts are doing
+    Status {
+        /// Where it is mounted [default: all of yours]
+        mountpoint: Option<PathBuf>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Go on showing it; Ctrl-C ends that
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Ask the vendor again at once, instead of when a listing is due
+    Refresh {
+        /// A day or anything else in a mount, or all of it [default: all mounts of yours]
+        path: Option<PathBuf>,
+    },
+    /// Look whether everything is there that a mount needs, and say what to do
+    #[command(after_help = "  reelfs doctor\n  reelfs doctor PROFILE\n  \
+                            reelfs doctor voximplant --credentials key.json")]
+    Doctor {
+        /// The config file [default: ~/.config/reelfs/config.toml, then /etc/reelfs/config.toml]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// A profile, or a source, with its options [default: every profile]
+        #[arg(value_name = "PROFILE|SOURCE", trailing_var_arg = true, allow_hyphen_values = true)]
+        account: Vec<OsString>,
     },
     /// Look after the config file
     #[command(subcommand, arg_required_else_help = true)]
@@ -149,7 +184,18 @@ fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Err
     let command = match command {
         Typed::Mount(mount) => mount.settings()?,
         Typed::Unmount { mountpoint, lazy, all } => Command::Unmount { mountpoint, lazy, all },
+        Typed::Generate { directory } => {
+            let files = generate::files(Arguments::command())?;
+            Command::Generate { directory, files }
+        }
         Typed::Alive { mountpoint } => Command::Alive { mountpoint },
+        Typed::Status { mountpoint, json, watch } => {
+            Command::Status(StatusOptions { mountpoint, json, watch })
+        }
+        Typed::Refresh { path } => Command::Refresh { path },
+        Typed::Doctor { config, account } => {
+            Command::Doctor(profile::patients(account, config.as_deref())?)
+        }
         Typed::Init { name, config } => {
             let config = config.or_else(|| own_place(profile::variable));
             Command::Init(Init { name, config })

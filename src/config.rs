@@ -18,7 +18,7 @@ pub use cache::{CacheOptions, CacheTask, DEFAULT_CACHE_SIZE, Expiring, Warm};
 pub use forms::{
     api_url, day, duration, duration_or_none, memory, since, size, size_or_none, span, stand_in,
 };
-pub use profiles::{CheckedFile, CheckedProfile, Init, MountAll};
+pub use profiles::{CheckedFile, CheckedProfile, Doctor, Init, MountAll, Patient};
 
 mod cache;
 pub mod file;
@@ -58,6 +58,22 @@ pub enum Command {
         /// Where it is.
         mountpoint: PathBuf,
     },
+    /// `reelfs status`
+    Status(StatusOptions),
+    /// `reelfs refresh`
+    Refresh {
+        /// What to ask again for; none: every mount.
+        path: Option<PathBuf>,
+    },
+    /// `reelfs generate`
+    Generate {
+        /// Where to write.
+        directory: PathBuf,
+        /// Paths below it, and what they hold.
+        files: Vec<(PathBuf, Vec<u8>)>,
+    },
+    /// `reelfs doctor`
+    Doctor(Doctor),
     /// `reelfs init`
     Init(Init),
     /// `reelfs config check`
@@ -207,6 +223,15 @@ impl Auth {
 }
 
 impl Account {
+    /// The files that hold its secrets.
+    pub fn secrets_mut(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Account::Voximplant { key, .. } => key.file_mut().into_iter().collect(),
+            Account::List { auth, .. } => auth.file_mut().into_iter().collect(),
+            Account::WhatConverts { key_file, .. } => key_file.iter_mut().collect(),
+        }
+    }
+
     /// The files that it names.
     pub fn files_mut(&mut self) -> Vec<&mut PathBuf> {
         match self {
@@ -246,6 +271,10 @@ pub struct MountOptions {
     pub foreground: bool,
     /// Where a mount in the background logs to.
     pub log_file: Option<PathBuf>,
+    /// How it logs.
+    pub log_format: LogFormat,
+    /// Where metrics are served.
+    pub metrics: Option<SocketAddr>,
     /// How long a token lives.
     pub token_life: Duration,
     /// The cache on disk.
@@ -268,10 +297,33 @@ impl Default for MountOptions {
             gid: None,
             foreground: false,
             log_file: None,
+            log_format: LogFormat::Text,
+            metrics: None,
             token_life: DEFAULT_TOKEN_LIFE,
             cache: CacheOptions::default(),
         }
     }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// What `reelfs status` shows, and how.
+#[derive(Clone, Debug)]
+pub struct StatusOptions {
+    /// Of which mount; none: each.
+    pub mountpoint: Option<PathBuf>,
+    /// As JSON.
+    pub json: bool,
+    /// Again and again.
+    pub watch: bool,
 }
 
 /// The stand-in server alone.

@@ -393,6 +393,11 @@ impl Fs {
         }
     }
 
+    /// Bytes of blocks held in memory now.
+    pub fn memory(&self) -> u64 {
+        self.cache.held()
+    }
+
     async fn within<T>(
         &self,
         operation: impl Future<Output = Result<T, Failure>>,
@@ -403,7 +408,7 @@ impl Fs {
         if let Err(failure) = &outcome
             && failure.cause != Cause::NotFound
         {
-            self.metrics.failed(format!("{:?}: {}", failure.cause, chain(failure)));
+            self.metrics.failed(chain(failure));
         }
         outcome
     }

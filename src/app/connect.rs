@@ -19,6 +19,8 @@ pub(super) struct Connection {
     pub(super) media: Arc<dyn RangeSource>,
     /// Its calls.
     pub(super) contents: Contents,
+    /// What asks for both; it counts.
+    pub(super) client: Client,
     /// The name that the mount table shows.
     pub(super) source: String,
     /// What the user should know.

@@ -46,12 +46,13 @@ pub(super) fn connect(
     // Its objects are named by their links, so that all lists are one account.
     let identity = Identity { name: "list".into(), secret: "list".into() };
     let kept = store.map(|store| store.account(&identity, ""));
-    let source = media(client, kept.as_ref());
+    let source = media(client.clone(), kept.as_ref());
     Ok(Connection {
         media: match links {
             Links::WhatConverts => Arc::new(Refusals::new(source)),
             Links::Any => Arc::new(source),
         },
+        client,
         contents: Contents::One(Arc::new(list)),
         source: format!("list:{name}"),
         warnings,

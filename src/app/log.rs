@@ -1,33 +1,48 @@
 //! Where log lines go: to standard error, or for a mount in the background to a file.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::IsTerminal as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::layer;
-use tracing_subscriber::layer::{Filter, Layer as _, SubscriberExt as _};
+use tracing_subscriber::layer::{Filter, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::problem::Problem;
 use super::terminal;
+use crate::config::LogFormat;
+use journal::Journal;
+
+mod journal;
 
 /// Variable that sets the level instead of `-v`, in the syntax of `tracing`'s `EnvFilter`.
 const VARIABLE: &str = "REELFS_LOG";
 /// A log file larger than this is set aside when a mount starts.
 const LARGE_FILE: u64 = 8 * 1024 * 1024;
 
-/// Logs to standard error from here on.
+/// Logs to standard error from here on, for people.
 pub(super) fn to_stderr(verbose: u8) {
+    to_stderr_as(LogFormat::Text, verbose);
+}
+
+/// Logs to standard error from here on. Where that is the journal, lines have a priority and leave
+/// the time to it.
+pub(super) fn to_stderr_as(format: LogFormat, verbose: u8) {
     let lines = layer().with_writer(std::io::stderr).with_target(false);
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter(verbose))).try_init();
+    match format {
+        LogFormat::Json => begin(lines.json(), verbose),
+        LogFormat::Text if journal::is_stderr() => begin(lines.event_format(Journal), verbose),
+        LogFormat::Text => begin(lines.with_ansi(std::io::stderr().is_terminal()), verbose),
+    }
 }
 
 /// Logs to a file from here on: `path`, or the default one. It is readable by its owner alone.
 /// Where the default one cannot be had, as for a user without a home, there is a warning instead.
-pub(super) fn to_file(path: Option<&Path>, verbose: u8) -> Result<(), Problem> {
+pub(super) fn to_file(path: Option<&Path>, format: LogFormat, verbose: u8) -> Result<(), Problem> {
     let Some(at) = path.map(Path::to_owned).or_else(default_path) else { return Ok(()) };
     let file = match open(&at).map_err(|error| Problem::file(&at, error)) {
         Ok(file) => file,
@@ -38,8 +53,16 @@ pub(super) fn to_file(path: Option<&Path>, verbose: u8) -> Result<(), Problem> {
         }
     };
     let lines = layer().with_writer(Mutex::new(file)).with_target(false).with_ansi(false);
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter(verbose))).try_init();
+    match format {
+        LogFormat::Json => begin(lines.json(), verbose),
+        LogFormat::Text => begin(lines, verbose),
+    }
     Ok(())
+}
+
+/// Starts with a layer, unless there is one.
+fn begin(lines: impl Layer<Registry> + Send + Sync, verbose: u8) {
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter(verbose))).try_init();
 }
 
 /// The lines that are wanted, of those that are our own: a library's could hold whole addresses.
@@ -62,7 +85,9 @@ fn filter(verbose: u8) -> impl Filter<Registry> {
 fn default_path() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state"));
-    Some(state.or_else(home)?.join("reelfs/reelfs.log"))
+    // mount(8) may be called without a home, by systemd.
+    let machine = || nix::unistd::geteuid().is_root().then(|| PathBuf::from("/var/log"));
+    Some(state.or_else(home).or_else(machine)?.join("reelfs/reelfs.log"))
 }
 
 fn open(path: &Path) -> std::io::Result<File> {

@@ -6,11 +6,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use nix::sys::signal::Signal;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{self, SignalKind, signal};
 
 use super::connect::{Connection, Contents, connect};
+use super::control::{Control, Subject};
+use super::openmetrics::Exporter;
 use super::problem::Problem;
 use super::{background, keeping, log, service, terminal};
 use crate::cache::Cache;
@@ -35,6 +38,10 @@ pub(super) struct Mounted {
     pub(super) beside: Option<Box<Mounted>>,
     /// The server of a demo, which ends with its mounts.
     pub(super) sandbox: Option<Sandbox>,
+    /// Where others ask what it is doing.
+    subject: Arc<Subject>,
+    _control: Option<Control>,
+    _exporter: Option<Exporter>,
 }
 
 /// Runs `reelfs mount` to its end: in the background, when the mount answers; in the foreground,
@@ -46,9 +53,9 @@ pub(super) fn run(mut mount: Mount, verbose: u8) -> Result<ExitCode, Problem> {
     }
     if in_background {
         background::end_with_parent()?;
-        log::to_file(mount.options.log_file.as_deref(), verbose)?;
+        log::to_file(mount.options.log_file.as_deref(), mount.options.log_format, verbose)?;
     } else {
-        log::to_stderr(verbose);
+        log::to_stderr_as(mount.options.log_format, verbose);
     }
     make_absolute(&mut mount)?;
     until_unmounted(open(&mount), |mounted| {
@@ -80,7 +87,7 @@ pub(super) fn until_unmounted(
             ended = mounted.mount.ended() => {
                 ended.map_err(|error| Problem::new("the mount broke off", error))
             }
-            () = signals.end() => Ok(()),
+            () = obeying(&mut signals, &mounted.subject) => Ok(()),
             () = watchdog => Ok(()),
         };
         service::stopping();
@@ -95,6 +102,19 @@ pub(super) fn until_unmounted(
     outcome
 }
 
+/// Asks the vendor again at each hang-up, until another signal asks to end.
+async fn obeying(signals: &mut Signals, subject: &Arc<Subject>) {
+    while signals.next().await == Signal::SIGHUP {
+        let fs = Arc::clone(&subject.fs);
+        tokio::spawn(async move {
+            match fs.refresh("").await {
+                Ok(days) => tracing::info!(days, "asked the vendor again"),
+                Err(failure) => tracing::warn!("asked the vendor again in vain: {failure}"),
+            }
+        });
+    }
+}
+
 /// Builds the rooms and mounts.
 pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
     let options = &mount.options;
@@ -106,7 +126,7 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
     let at = mountpoint::prepare(&mount.mountpoint)?;
     let (store, without) = keeping::open(&options.cache)?;
     let connection = connect(&mount.account, options, store.as_ref()).await?;
-    let Connection { media, contents, source, mut warnings, kept } = connection;
+    let Connection { media, contents, client, source, mut warnings, kept } = connection;
     warnings.extend(without);
     let known = catalog::Settings {
         first,
@@ -118,13 +138,39 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
         Contents::One(provider) => Catalog::new(provider, known),
         Contents::Scopes(scopes) => Catalog::of_scopes(scopes, known),
     };
-    let cache = Cache::new(media, options.memory, kept);
+    let cache = Cache::new(media, options.memory, kept).counting(Arc::clone(client.metrics()));
     let readers = Readers::new(options.memory, options.connections);
     let (fs, notices) = Fs::new(catalog, cache, readers, policy(options));
+    let fs = Arc::new(fs);
+    let subject = Arc::new(Subject {
+        mountpoint: at.clone(),
+        source: source.clone(),
+        started: Timestamp::now(),
+        fs: Arc::clone(&fs),
+        client,
+    });
+    let exporter = match options.metrics {
+        Some(address) => Some(Exporter::start(address, Arc::clone(&subject)).await?),
+        None => None,
+    };
+    // Before it is mounted, so that whoever sees the mount can ask it. One that cannot be asked still
+    // mounts.
+    let control = Control::open(Arc::clone(&subject))
+        .inspect_err(|error| tracing::warn!(%error, "`reelfs status` will not see this mount"))
+        .ok();
     let settings = MountSettings { mountpoint: at, source, allow_other: options.allow_other };
-    let mount = fuse::Mount::new(Arc::new(fs), notices, &settings, Handle::current())?;
+    let mount = fuse::Mount::new(fs, notices, &settings, Handle::current())?;
     tracing::info!(mountpoint = %mount.mountpoint().display(), "mounted");
-    Ok(Mounted { mount, warnings, store, beside: None, sandbox: None })
+    Ok(Mounted {
+        mount,
+        warnings,
+        store,
+        beside: None,
+        sandbox: None,
+        subject,
+        _control: control,
+        _exporter: exporter,
+    })
 }
 
 fn policy(options: &MountOptions) -> Policy {

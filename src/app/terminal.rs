@@ -1,6 +1,6 @@
 //! Lines for the person at the terminal. A terminal that has gone away is no error.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use super::problem::Problem;
 
@@ -14,6 +14,14 @@ pub(super) fn say(line: &str) {
 pub(super) fn ask(question: &str) {
     let mut out = std::io::stdout().lock();
     let _ = write!(out, "{question}").and_then(|()| out.flush());
+}
+
+/// Makes the screen empty, where there is one.
+pub(super) fn clear() {
+    let mut out = std::io::stdout().lock();
+    if out.is_terminal() {
+        let _ = write!(out, "\x1b[2J\x1b[H");
+    }
 }
 
 /// Prints a warning.
@@ -31,7 +39,7 @@ pub(super) fn error(problem: &Problem) {
 }
 
 /// A message as one line that the terminal only shows: the names of files in it may hold anything.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
     text.chars().map(plain).collect()
 }

@@ -81,7 +81,8 @@ pub(super) async fn connect(
     }
     let name = format!("voximplant:{}", base.host_str().unwrap_or_default());
     Ok(Connection {
-        media: Arc::new(media(client, kept.as_ref())),
+        media: Arc::new(media(client.clone(), kept.as_ref())),
+        client,
         contents: Contents::One(Arc::new(provider)),
         source: name,
         warnings,

@@ -78,7 +78,8 @@ pub(super) async fn connect(
         }
     };
     Ok(Connection {
-        media: Arc::new(Refusals::new(connect::media(client, kept.as_ref()))),
+        media: Arc::new(Refusals::new(connect::media(client.clone(), kept.as_ref()))),
+        client,
         contents,
         source: format!("whatconverts:{}", base.host_str().unwrap_or_default()),
         warnings,

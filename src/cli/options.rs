@@ -1,15 +1,16 @@
 //! Options that several commands share: how to mount, and how to reach the vendor's servers.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use url::Url;
 
 use super::cache::TypedCache;
-use crate::config::{self, MountOptions, Since};
+use crate::config::{self, LogFormat, MountOptions, Since};
 use crate::http::TrustedHost;
 
 #[derive(Debug, Args)]
@@ -44,6 +45,12 @@ pub(super) struct TypedOptions {
     log_file: Option<PathBuf>,
     #[command(flatten)]
     cache: TypedCache,
+    /// How to log: for people, or a JSON object a line
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    log_format: TypedLogFormat,
+    /// Serve metrics at this address, under /metrics, for Prometheus and its like
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
     /// Life of a token; for tests
     #[arg(long, hide = true, value_name = "DURATION", default_value = "1h",
           value_parser = config::duration)]
@@ -71,6 +78,13 @@ pub(super) struct TypedNetwork {
     ca_cert: Vec<PathBuf>,
 }
 
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum TypedLogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
 impl TypedOptions {
     pub(super) fn settings(self) -> MountOptions {
         MountOptions {
@@ -82,6 +96,11 @@ impl TypedOptions {
             gid: self.gid,
             foreground: self.foreground,
             log_file: self.log_file,
+            log_format: match self.log_format {
+                TypedLogFormat::Text => LogFormat::Text,
+                TypedLogFormat::Json => LogFormat::Json,
+            },
+            metrics: self.metrics,
             token_life: self.token_life,
             cache: self.cache.settings(),
             ..self.network.settings()

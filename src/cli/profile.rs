@@ -11,7 +11,7 @@ use clap::{Command, CommandFactory as _, Error, Parser as _};
 
 use super::{Arguments, Typed};
 use crate::config::file::{self, ConfigFile, Fault, Given, Profile};
-use crate::config::{CheckedFile, CheckedProfile, Mount, MountAll};
+use crate::config::{CheckedFile, CheckedProfile, Doctor, Mount, MountAll, Patient};
 use kind::Kind;
 
 mod kind;
@@ -71,6 +71,38 @@ pub(super) fn all(words: Vec<OsString>, config: Option<&Path>) -> Result<MountAl
         words,
         foreground: !foreground.is_empty(),
     })
+}
+
+/// The accounts to be looked at: the one that is named, or every profile.
+pub(super) fn patients(mut words: Vec<OsString>, config: Option<&Path>) -> Result<Doctor, Error> {
+    let typed = take_config(&mut words);
+    let config = typed.as_deref().or(config);
+    if let Some(name) = words.first().map(|word| word.to_string_lossy().into_owned()) {
+        // Anything is taken for a mountpoint: nothing is mounted.
+        words.insert(1, "/".into());
+        let mount = if kinds().contains(&name) {
+            let typed = ["reelfs", "mount"].map(OsString::from).into_iter().chain(words);
+            match Arguments::try_parse_from(typed)?.command {
+                Typed::Mount(typed) => typed.source.settings()?,
+                _ => return Err(Error::raw(ErrorKind::InvalidSubcommand, "no account\n")),
+            }
+        } else {
+            mount(&words, config)?
+        };
+        return Ok(Doctor { patients: vec![Patient::Mount { name, mount: Box::new(mount) }] });
+    }
+    let profiles = files(config)?.into_iter().flat_map(|file| {
+        let named = |profile: Profile| (profile.name, file.path.clone());
+        file.profiles.into_iter().map(named).collect::<Vec<_>>()
+    });
+    let patients = profiles.map(|(name, path)| {
+        let words = [OsString::from(&name), "/".into()];
+        match mount(&words, Some(&path)) {
+            Ok(mount) => Patient::Mount { name, mount: Box::new(mount) },
+            Err(error) => Patient::Refused { name, why: error.render().to_string() },
+        }
+    });
+    Ok(Doctor { patients: patients.collect() })
 }
 
 /// The config files that are there, and all that is wrong with them.

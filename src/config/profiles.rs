@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::Mount;
 use super::file::Fault;
 
 /// Every profile of a config file, each in a directory of its own.
@@ -47,4 +48,30 @@ pub struct CheckedProfile {
     pub name: String,
     /// The kind of account, where it is known.
     pub source: String,
+}
+
+/// What to look at beside the machine.
+#[derive(Debug)]
+pub struct Doctor {
+    /// Accounts.
+    pub patients: Vec<Patient>,
+}
+
+/// An account to be looked at.
+#[derive(Debug)]
+pub enum Patient {
+    /// One that could be mounted, as far as its settings go.
+    Mount {
+        /// A profile's name, or a kind of account.
+        name: String,
+        /// What would be mounted.
+        mount: Box<Mount>,
+    },
+    /// A profile that cannot be used.
+    Refused {
+        /// Its name.
+        name: String,
+        /// Why, in lines.
+        why: String,
+    },
 }

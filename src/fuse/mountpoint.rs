@@ -47,7 +47,7 @@ pub fn prepare(path: &Path) -> Result<PathBuf, MountError> {
 
 /// Checks what mounting needs beyond the mountpoint: the device, the helper, the permission to
 /// show the mount to others.
-pub(super) fn check_ground(allow_other: bool) -> Result<(), MountError> {
+pub fn check_ground(allow_other: bool) -> Result<(), MountError> {
     // As the mount itself will open it, also where the helper does the mounting.
     if let Err(error) = File::options().read(true).write(true).open("/dev/fuse") {
         return Err(match error.kind() {

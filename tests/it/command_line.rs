@@ -11,12 +11,15 @@ use crate::ground::{Ground, REELFS, at, days_ago, is_mounted, output, slashed, t
 
 mod background;
 mod bad_input;
+mod doctor;
+mod packaging;
 mod profiles;
 mod read_only;
 mod roles;
 mod service;
 mod signals;
 mod stand_in;
+mod status;
 mod users;
 
 /// An account with one call, whose recording is a ramp of so many bytes.

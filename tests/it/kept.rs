@@ -214,6 +214,49 @@ fn without_the_vendor_what_is_known_and_cached_goes_on() {
 }
 
 #[test]
+fn what_the_vendor_drops_stays_while_it_is_cached() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground(3);
+    let (kept, dropped) = {
+        let mount = ground.mount(&["--since", "3d"]);
+        let logs = yesterday(&mount, "logs");
+        let kept = (logs[0].clone(), fs::read(&logs[0]).unwrap());
+        wait_until("it is cached", || attribute(&kept.0, "cached").as_deref() == Some("whole"));
+        assert_eq!(attribute(&kept.0, "state").as_deref(), Some("ready"));
+        (kept, logs[1].clone())
+    };
+    let sessions: Vec<u64> = ground.sandbox.account().ids().collect();
+    ground.sandbox.change(|account| {
+        for session in sessions {
+            account.expire_log(session);
+        }
+    });
+    for _ in 0..2 {
+        let mount = ground.mount(&["--since", "3d"]);
+        refresh(&mount);
+        wait_until("the listing is new", || !dropped.exists());
+        assert_eq!(yesterday(&mount, "logs"), std::slice::from_ref(&kept.0));
+        assert_eq!(fs::read(&kept.0).unwrap(), kept.1);
+        assert_eq!(attribute(&kept.0, "state").as_deref(), Some("gone"));
+        let index = fs::read_to_string(
+            mount.path("index").join(slashed(days_ago(1))).with_extension("jsonl"),
+        );
+        assert_eq!(index.unwrap().matches("logs/").count(), 1);
+    }
+    let mount = ground.mount(&["--since", "3d", "--keep-gone=false"]);
+    refresh(&mount);
+    wait_until("the listing is new", || yesterday(&mount, "logs").is_empty());
+}
+
+/// Has what is recent listed again.
+fn refresh(mount: &Mount) {
+    yesterday(mount, "logs");
+    crate::ground::send_signal(mount.pid(), "HUP");
+}
+
+#[test]
 fn the_cache_keeps_to_its_size_also_with_files_open() {
     if !can_mount() {
         return;

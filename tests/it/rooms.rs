@@ -44,7 +44,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
 ];
 
 /// Libraries, and the modules outside of which nothing may name them.
-const LIBRARIES: [(&str, &[&str]); 9] = [
+const LIBRARIES: [(&str, &[&str]); 11] = [
     ("fuser", &["fuse"]),
     ("libc", &["fuse"]),
     ("nix", &["fuse", "app", "store"]),
@@ -52,6 +52,8 @@ const LIBRARIES: [(&str, &[&str]); 9] = [
     ("reqwest", &["http"]),
     ("jsonwebtoken", &["http/jwt", "sandbox"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("toml", &["config"]),
     ("sd_notify", &["app"]),
 ];

@@ -1,0 +1,250 @@
+//! The socket of a mount at which `reelfs status` and `reelfs refresh` ask: one question, one
+//! answer, each a line of JSON. It is its owner's alone.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::AbortHandle;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::fs::Fs;
+use crate::http::Client;
+
+/// How long a question may take to come.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest question in bytes: a path.
+const LONGEST_QUESTION: u64 = 16 * 1024;
+
+/// What can be asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ask")]
+pub(super) enum Question {
+    /// What the mount is doing.
+    Status,
+    /// To ask the vendor again for what stands at a path below the mountpoint.
+    Refresh {
+        /// With slashes; empty for everything.
+        path: String,
+    },
+}
+
+/// What is answered.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer")]
+pub(super) enum Answer {
+    Status(Box<Status>),
+    Refreshed {
+        /// Days that were listed.
+        days: usize,
+    },
+    Failed {
+        why: String,
+    },
+}
+
+/// What a mount is doing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Status {
+    pub(super) mountpoint: PathBuf,
+    /// The vendor and its host.
+    pub(super) source: String,
+    pub(super) version: String,
+    pub(super) pid: u32,
+    pub(super) started: Timestamp,
+    pub(super) token: Option<Token>,
+    pub(super) requests: Requests,
+    pub(super) cache: CacheUse,
+    pub(super) bytes: Bytes,
+    pub(super) failed_operations: u64,
+    /// The last ones, the latest last.
+    pub(super) errors: Vec<Told>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Token {
+    pub(super) minted: Timestamp,
+    pub(super) expires: Timestamp,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Requests {
+    pub(super) today: u64,
+    pub(super) api: u64,
+    pub(super) media: u64,
+    pub(super) refused: u64,
+    pub(super) in_flight: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct CacheUse {
+    pub(super) hits: u64,
+    pub(super) misses: u64,
+    pub(super) memory_bytes: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Bytes {
+    pub(super) fetched: u64,
+    pub(super) served: u64,
+}
+
+/// An error, as it was told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Told {
+    pub(super) at: Timestamp,
+    pub(super) text: String,
+    pub(super) times: u64,
+}
+
+/// What is asked about.
+pub(super) struct Subject {
+    pub(super) mountpoint: PathBuf,
+    pub(super) source: String,
+    pub(super) started: Timestamp,
+    pub(super) fs: Arc<Fs>,
+    pub(super) client: Client,
+}
+
+impl Subject {
+    /// What the mount is doing now.
+    pub(super) fn status(&self) -> Status {
+        let counts = self.client.metrics().counts();
+        let told = counts.complaints.into_iter();
+        let token = self.client.token();
+        Status {
+            mountpoint: self.mountpoint.clone(),
+            source: self.source.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started: self.started,
+            token: token.map(|(minted, expires)| Token { minted, expires }),
+            requests: Requests {
+                today: counts.requests_today,
+                api: counts.api_requests,
+                media: counts.media_requests,
+                refused: counts.refused_requests,
+                in_flight: counts.in_flight,
+            },
+            cache: CacheUse {
+                hits: counts.hits,
+                misses: counts.misses,
+                memory_bytes: self.fs.memory(),
+            },
+            bytes: Bytes { fetched: counts.fetched_bytes, served: counts.served_bytes },
+            failed_operations: counts.failed_operations,
+            errors: told.map(|c| Told { at: c.at, text: c.text, times: c.times }).collect(),
+        }
+    }
+
+    async fn answer(&self, question: Question) -> Answer {
+        match question {
+            Question::Status => Answer::Status(Box::new(self.status())),
+            Question::Refresh { path } => match self.fs.refresh(&path).await {
+                Ok(days) => Answer::Refreshed { days },
+                Err(failure) => Answer::Failed { why: crate::types::chain(&failure) },
+            },
+        }
+    }
+}
+
+/// The socket; it is gone when this is dropped.
+pub(super) struct Control {
+    path: PathBuf,
+    task: AbortHandle,
+}
+
+impl Control {
+    /// Opens the socket of a mount. Must be called within a tokio runtime.
+    pub(super) fn open(subject: Arc<Subject>) -> io::Result<Self> {
+        let directory = own_directory()?;
+        let name = xxh3_64(subject.mountpoint.as_os_str().as_encoded_bytes());
+        let path = directory.join(format!("{name:016x}.sock"));
+        // Whatever is there belongs to a mount that is gone: this one has its mountpoint.
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        let task = tokio::spawn(serve(listener, subject)).abort_handle();
+        Ok(Self { path, task })
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.task.abort();
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+async fn serve(listener: UnixListener, subject: Arc<Subject>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(converse(stream, Arc::clone(&subject)))),
+            // Out of file descriptors, perhaps: not a reason to spin.
+            Err(_) => tokio::time::sleep(PATIENCE).await,
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, subject: Arc<Subject>) {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    let mut read = BufReader::new(read.take(LONGEST_QUESTION));
+    let asked = tokio::time::timeout(PATIENCE, read.read_line(&mut line)).await;
+    let answer = match (asked, serde_json::from_str(&line)) {
+        (Ok(Ok(_)), Ok(question)) => subject.answer(question).await,
+        _ => Answer::Failed { why: "this is no question that it knows".to_owned() },
+    };
+    if let Ok(mut text) = serde_json::to_string(&answer) {
+        text.push('\n');
+        let _ = write.write_all(text.as_bytes()).await;
+    }
+}
+
+/// Where this user's sockets are; made, for its owner alone, if it is not there.
+fn own_directory() -> io::Result<PathBuf> {
+    let directory = runtime_directory();
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(&directory)?;
+    let metadata = std::fs::symlink_metadata(&directory)?;
+    let is_ours = metadata.is_dir() && metadata.uid() == nix::unistd::geteuid().as_raw();
+    if is_ours && metadata.mode() & 0o022 == 0 {
+        return Ok(directory);
+    }
+    Err(io::Error::other(format!("{} is another user's", directory.display())))
+}
+
+/// `$XDG_RUNTIME_DIR/reelfs`, `/run/reelfs` for root, and `/tmp/reelfs-UID` for those without either.
+fn runtime_directory() -> PathBuf {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let user = nix::unistd::geteuid();
+    match runtime.filter(|path| path.is_absolute()) {
+        Some(runtime) => runtime.join("reelfs"),
+        None if user.is_root() => PathBuf::from("/run/reelfs"),
+        None => PathBuf::from(format!("/tmp/reelfs-{user}")),
+    }
+}
+
+/// The sockets that this user may ask: his own, and for root everybody's.
+pub(super) fn sockets() -> Vec<PathBuf> {
+    let mut directories = vec![runtime_directory()];
+    if nix::unistd::geteuid().is_root() {
+        directories.push("/run/reelfs".into());
+        directories.extend(entries(Path::new("/run/user")).map(|user| user.join("reelfs")));
+    }
+    directories.dedup();
+    let mut sockets: Vec<_> = directories.iter().flat_map(|directory| entries(directory)).collect();
+    sockets.retain(|path| path.extension().is_some_and(|extension| extension == "sock"));
+    sockets
+}
+
+fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    entries.filter_map(|entry| Some(entry.ok()?.path()))
+}

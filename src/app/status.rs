@@ -1,0 +1,203 @@
+//! `reelfs status` and `reelfs refresh`: ask the mounts of this user, and show what they answer.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use jiff::{SignedDuration, Timestamp};
+
+use super::control::{Answer, Question, Status, sockets};
+use super::problem::Problem;
+use super::terminal;
+use crate::config::StatusOptions;
+
+/// How long a mount may take to say how it is.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a live screen is drawn.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Shows what one mount, or each, is doing.
+pub(super) fn run(options: &StatusOptions) -> Result<(), Problem> {
+    loop {
+        let found = statuses(options.mountpoint.as_deref());
+        if options.watch {
+            terminal::clear();
+        }
+        match &options.mountpoint {
+            Some(at) if found.is_empty() => return Err(nobody(at)),
+            _ if options.json => show_json(&found, options.mountpoint.is_some())?,
+            _ if found.is_empty() => terminal::say("nothing is mounted"),
+            _ => found.iter().for_each(|status| terminal::say(&words(status, Timestamp::now()))),
+        }
+        if !options.watch {
+            return Ok(());
+        }
+        std::thread::sleep(TICK);
+    }
+}
+
+/// Has one mount, or each, ask the vendor again.
+pub(super) fn refresh(path: Option<&Path>) -> Result<(), Problem> {
+    let path = path.map(absolute);
+    let mut asked = 0;
+    for (socket, status) in mounts() {
+        let below = match &path {
+            None => Path::new(""),
+            Some(path) => match path.strip_prefix(&status.mountpoint) {
+                Ok(below) => below,
+                Err(_) => continue,
+            },
+        };
+        asked += 1;
+        let question = Question::Refresh { path: below.to_string_lossy().into_owned() };
+        let at = status.mountpoint.display();
+        match ask(&socket, &question, None) {
+            Some(Answer::Refreshed { days }) => {
+                let days = if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+                terminal::say(&format!("{at}: asked again ({days})"));
+            }
+            Some(Answer::Failed { why }) => {
+                return Err(Problem { message: format!("{at}: {why}"), hint: None });
+            }
+            _ => return Err(Problem { message: format!("{at} does not answer"), hint: None }),
+        }
+    }
+    match path {
+        Some(path) if asked == 0 => Err(nobody(&path)),
+        _ if asked == 0 => Err(Problem { message: "nothing is mounted".to_owned(), hint: None }),
+        _ => Ok(()),
+    }
+}
+
+fn nobody(at: &Path) -> Problem {
+    let message = format!("no mount of yours answers for {}", at.display());
+    Problem { message, hint: Some("`reelfs status` lists those that do".to_owned()) }
+}
+
+/// The mounts that answer, each with its socket, by mountpoint.
+fn mounts() -> Vec<(PathBuf, Status)> {
+    let mut mounts: Vec<_> = sockets()
+        .into_iter()
+        .filter_map(|socket| match ask(&socket, &Question::Status, Some(PATIENCE)) {
+            Some(Answer::Status(status)) => Some((socket, *status)),
+            _ => None,
+        })
+        .collect();
+    mounts.sort_by(|(_, a), (_, b)| a.mountpoint.cmp(&b.mountpoint));
+    mounts.dedup_by(|(_, a), (_, b)| a.pid == b.pid && a.mountpoint == b.mountpoint);
+    mounts
+}
+
+fn statuses(mountpoint: Option<&Path>) -> Vec<Status> {
+    let wanted = mountpoint.map(absolute);
+    let statuses = mounts().into_iter().map(|(_, status)| status);
+    statuses.filter(|status| wanted.as_ref().is_none_or(|at| *at == status.mountpoint)).collect()
+}
+
+/// The absolute form of a path, without asking a mount: it may be one that does not answer.
+fn absolute(path: &Path) -> PathBuf {
+    let plain = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (plain.parent().map(std::fs::canonicalize), plain.file_name()) {
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        _ => plain,
+    }
+}
+
+/// Asks a mount. One that was killed leaves a socket at which nobody listens.
+fn ask(socket: &Path, question: &Question, patience: Option<Duration>) -> Option<Answer> {
+    let mut stream = UnixStream::connect(socket).ok()?;
+    stream.set_read_timeout(patience).ok()?;
+    stream.set_write_timeout(Some(PATIENCE)).ok()?;
+    let question = serde_json::to_string(question).ok()? + "\n";
+    stream.write_all(question.as_bytes()).ok()?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).ok()?;
+    serde_json::from_str(&answer).ok()
+}
+
+fn show_json(found: &[Status], one: bool) -> Result<(), Problem> {
+    let text = match found {
+        [status] if one => serde_json::to_string_pretty(status),
+        all => serde_json::to_string_pretty(all),
+    };
+    terminal::say(&text.map_err(|error| Problem::new("the status", error))?);
+    Ok(())
+}
+
+/// A status as a person reads it.
+fn words(status: &Status, now: Timestamp) -> String {
+    let Status { requests, cache, bytes, .. } = status;
+    let mut lines = vec![format!(
+        "{}  {}  up {} (process {})",
+        status.mountpoint.display(),
+        status.source,
+        span(now.duration_since(status.started)),
+        status.pid
+    )];
+    if let Some(token) = &status.token {
+        lines.push(format!(
+            "  token     minted {} ago, good for another {}",
+            span(now.duration_since(token.minted)),
+            span(token.expires.duration_since(now))
+        ));
+    }
+    lines.push(format!(
+        "  requests  {} today; since the start {} to the API, {} for files; {} refused, {} in flight",
+        requests.today, requests.api, requests.media, requests.refused, requests.in_flight
+    ));
+    let wanted = cache.hits + cache.misses;
+    let rate = cache.hits.saturating_mul(100).checked_div(wanted).unwrap_or(0);
+    lines.push(format!(
+        "  cache     {rate} % of {wanted} blocks were there; {} in memory",
+        size(cache.memory_bytes)
+    ));
+    lines.push(format!("  bytes     {} fetched, {} read", size(bytes.fetched), size(bytes.served)));
+    match &status.errors[..] {
+        [] => lines.push("  errors    none".to_owned()),
+        errors => {
+            lines.push(format!("  errors    {}, the last:", status.failed_operations));
+            lines.extend(errors.iter().rev().take(5).map(|error| {
+                let times = if error.times > 1 {
+                    format!(" ({} times)", error.times)
+                } else {
+                    String::new()
+                };
+                let ago = span(now.duration_since(error.at));
+                format!("    {ago} ago: {}{times}", error.text)
+            }));
+        }
+    }
+    lines.join("\n")
+}
+
+fn size(bytes: u64) -> String {
+    ByteSize::b(bytes).display().iec().to_string()
+}
+
+/// A span of time, to what matters of it.
+fn span(span: SignedDuration) -> String {
+    let seconds = span.as_secs().max(0);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_told_to_what_matters() {
+        let told = |seconds| span(SignedDuration::from_secs(seconds));
+        assert_eq!(told(-5), "0 s");
+        assert_eq!(told(59), "59 s");
+        assert_eq!(told(3599), "59 min");
+        assert_eq!(told(3660), "1 h 1 min");
+        assert_eq!(told(90_000), "1 d 1 h");
+    }
+}

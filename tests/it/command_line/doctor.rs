@@ -1,0 +1,64 @@
+//! `reelfs doctor`: a line for each thing, and what to do.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use super::ground_with_one_call;
+use crate::ground::{Ground, REELFS, can_mount, output, text};
+
+/// `reelfs doctor` of a home without a config file; what it printed, and its exit code.
+fn doctor(ground: &Ground, arguments: &[&str]) -> (String, Option<i32>) {
+    let mut command = Command::new(REELFS);
+    command.arg("doctor").args(arguments).env("HOME", ground.dir.path());
+    command.env_remove("XDG_CONFIG_HOME").env_remove("VOXIMPLANT_CREDENTIALS");
+    let output = output(&mut command);
+    (text(&output.stdout), output.status.code())
+}
+
+#[test]
+fn an_account_that_works_is_told_thing_by_thing() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground_with_one_call();
+    let key = ground.credentials();
+    let url = ground.sandbox.base_url();
+    let typed = ["voximplant", "--credentials", key.to_str().unwrap(), "--api-url", url];
+    let (told, _) = doctor(&ground, &typed);
+    for line in [
+        "ok    FUSE: ",
+        "ok    key: ",
+        "ok    account: voximplant:127.0.0.1 answers and takes the key",
+        "ok    clock: agrees",
+        "ok    listing: 1 calls in 7 days",
+        "ok    recordings: 127.0.0.1 serves ranges, tells sizes, versions (ETag)",
+        "ok    logs: 127.0.0.1 serves ranges",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert_eq!(ground.media_requests().len(), 2, "one a kind of file");
+
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let (told, _) = doctor(&ground, &typed);
+    assert!(told.contains(&format!("-> chmod 600 {}", key.display())), "{told}");
+}
+
+#[test]
+fn what_keeps_an_account_from_working_fails_and_says_what_to_do() {
+    let ground = ground_with_one_call();
+    let key = ground.credentials();
+    let dead = ["voximplant", "--api-url", "http://127.0.0.1:1", "--timeout", "1s"];
+    let (told, code) =
+        doctor(&ground, &[&dead[..], &["--credentials", key.to_str().unwrap()]].concat());
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("FAIL  account: the API at 127.0.0.1 does not answer"), "{told}");
+    assert!(told.contains("-> check the network"), "{told}");
+
+    let config = ground.dir.path().join(".config/reelfs/config.toml");
+    fs::create_dir_all(config.parent().unwrap()).unwrap();
+    fs::write(&config, "[profiles.a]\nsource = \"voximplant\"\nsinse = 1\n").unwrap();
+    let (told, code) = doctor(&ground, &[]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("FAIL  ") && told.contains("-> did you mean `since`?"), "{told}");
+}
