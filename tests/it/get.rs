@@ -73,12 +73,12 @@ fn a_link_can_be_given_a_name() {
 fn a_part_is_resumed_and_never_glued_to_another_version() {
     for changes in [false, true] {
         let (ground, links) = ground(&[4 * MIB]);
-        // The body breaks off, and the server is not there for the rest.
-        let down = Action::Status { code: 503, body: String::new(), retry_after: None };
-        for rule in [Rule::new(Action::Reset { after: MIB }).times(1), Rule::new(down)] {
+        // The body breaks off, and the rest is refused.
+        let refused = Action::Status { code: 403, body: String::new(), retry_after: None };
+        for rule in [Rule::new(Action::Short { after: MIB }).times(1), Rule::new(refused)] {
             ground.sandbox.faults().add(rule.on_file(Kind::Recording));
         }
-        let broken = output(&mut get(&ground, &[&links[0], "-o", "a.mp3", "--timeout", "1s"]));
+        let broken = output(&mut get(&ground, &[&links[0], "-o", "a.mp3"]));
         assert_eq!(broken.status.code(), Some(1));
         let told = text(&broken.stderr);
         assert!(told.starts_with("error: a.mp3: ") && !told.contains("://"), "{told}");

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use reelfs::sandbox::whatconverts::{Agency, NewLead};
 use reelfs::sandbox::{Account, Content, Credential, NewRecord, NewSession, Options};
@@ -127,11 +126,11 @@ fn a_hundred_thousand_lines_mount_in_a_moment() {
         writeln!(list, "https://media.example/recording/RE{n}/play,{day} 10:00:00").unwrap();
     }
     let list = write(&ground, &list);
-    let begun = Instant::now();
     let mount = mount(&ground, &list, &[]);
-    let took = begun.elapsed();
-    // Ten times what it takes when optimised: this program is not, and shares the machine.
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    // Of its own time, which others on the machine do not take: a hundred times what it needs when it
+    // is optimised, which it is not here, and far less than if a line cost more the more there are.
+    let took = mount.cpu_seconds();
+    assert!(took < 40, "{took} s");
     let count = sh(&format!("find {} -type f | wc -l", mount.path("recordings").display()));
     assert_eq!(count.trim(), "100000");
     assert!(ground.sandbox.requests().is_empty());

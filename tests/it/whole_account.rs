@@ -5,17 +5,15 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use reelfs::sandbox::{Account, File, Kind, Options, Plan};
 use walkdir::WalkDir;
 
-use crate::ground::{Ground, Mount, can_mount, days_ago, sh, slashed};
+use crate::ground::{Ground, Mount, can_mount, days_ago, now, sh, slashed};
 
 const DAYS: u32 = 3;
 
 fn account(ramps: bool) -> Account {
-    let now = Timestamp::now();
-    Account::generate(Plan { seed: 11, days: DAYS, calls_per_day: 40, now, ramps })
+    Account::generate(Plan { seed: 11, days: DAYS, calls_per_day: 40, now: now(), ramps })
 }
 
 /// The files of the account that its own key lists.
