@@ -22,10 +22,21 @@ const KEY_FILE: &str =
     "give the key file of a service account, as Voximplant's control panel gave it";
 
 /// What to say of an account that is refused.
-const WORDS: Words = Words {
-    vendor: "Voximplant",
-    refused: "check in the control panel that the service account still exists and is active",
-};
+fn words(key: &VoximplantKey, child_account: Option<&str>) -> Words {
+    let refused = match (key, child_account) {
+        (VoximplantKey::ServiceAccount(_), None) => {
+            "check in the control panel that the service account still exists and is active"
+        }
+        (VoximplantKey::ServiceAccount(_), Some(_)) => {
+            "check in the control panel that the service account still exists, and that the account \
+             of --child-account is one of its children"
+        }
+        (VoximplantKey::ApiKey { .. }, _) => {
+            "check in the control panel that the API key is the one of this account"
+        }
+    };
+    Words { vendor: "Voximplant", refused }
+}
 
 /// What the vendor says of API keys.
 const DEPRECATED: &str = "Voximplant deprecates API keys: use the key file of a service account \
@@ -37,6 +48,7 @@ pub(super) async fn connect(
     child_account: Option<&str>,
     options: &MountOptions,
 ) -> Result<Connection, Problem> {
+    let words = words(key, child_account);
     let key = self::key(key, child_account, options)?;
     let base = self::base(options)?;
     let policy = HostPolicy::new(&HOSTS).trust_origin(&base);
@@ -49,7 +61,7 @@ pub(super) async fn connect(
     match provider.check().await {
         Ok(()) => {}
         Err(error @ ApiError::RoleMissing) => warnings.push(chain(&error)),
-        Err(error) => return Err(refused(&WORDS, &key.name, &base, error.into())),
+        Err(error) => return Err(refused(&words, &key.name, &base, error.into())),
     }
     // A role that may not see the applications may still list their calls.
     let provider = match provider.applications().await {

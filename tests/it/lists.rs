@@ -212,4 +212,10 @@ fn an_api_key_lists_and_reads_and_its_user_is_warned() {
     let refused = output(&mut command);
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("VOXIMPLANT_API_KEY: holds no API key"));
+    fs::write(&key, "another-key\n").unwrap();
+    let id = account.id.to_string();
+    let mut command = ground.mount_command_of("voximplant", &["--account-id", &id]);
+    let refused = text(&output(command.arg("--api-key-file").arg(&key)).stderr);
+    assert!(refused.contains("api-key.txt: the account or key was refused"), "{refused}");
+    assert!(refused.contains("hint: check in the control panel that the API key is"), "{refused}");
 }

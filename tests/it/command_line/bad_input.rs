@@ -112,6 +112,8 @@ fn a_refused_account_and_an_unknown_key_are_named() {
     let other = Ground::new(Options::default(), Account::empty(1));
     let api_url = other.sandbox.base_url().to_owned();
     Typed { api_url, ..Typed::new(&refused) }.says(&said);
+    let child = Typed::new(&other).with(&["--child-account", "99"]);
+    child.says(&[said[0], said[1], "hint: ", "one of its children"]);
 }
 
 #[test]
