@@ -121,6 +121,11 @@ impl Client {
         self.shared.timeout
     }
 
+    /// Whether there are credentials, for whichever hosts.
+    pub(super) fn has_credentials(&self) -> bool {
+        self.shared.credentials.is_some()
+    }
+
     /// How long a server may send nothing before it is asked again.
     pub(super) fn stall(&self) -> Duration {
         stall_limit(self.shared.timeout)

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use reelfs::sandbox::whatconverts::{Agency, NewLead};
 use reelfs::sandbox::{
     Account, Action, Content, Credential, Kind, NewRecord, NewSession, Options, Rule,
 };
 
-use crate::ground::{Ground, REELFS, at, days_ago, output, sh, text};
+use crate::ground::{Ground, REELFS, at, days_ago, output, sh, text, wait_until};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -120,6 +120,62 @@ fn a_dead_link_is_an_error_and_leaves_nothing() {
     assert_eq!(failed.status.code(), Some(1));
     assert!(text(&failed.stderr).contains("30000.mp3: GET"), "{}", text(&failed.stderr));
     assert_eq!(names(&ground), ["30001.mp3"]);
+}
+
+#[test]
+fn two_downloads_into_one_file_do_not_mix() {
+    let (ground, links) = ground(&[MIB]);
+    let rule = Rule::new(Action::Stall { after: 300_000 }).on_file(Kind::Recording);
+    ground.sandbox.faults().add(rule);
+    let mut first = get(&ground, &[&links[0], "-o", "a.mp3", "--timeout", "1h"]);
+    let mut first = first.stdin(Stdio::null()).spawn().unwrap();
+    let part = here(&ground).join(".a.mp3.part");
+    wait_until("the first has begun", || fs::metadata(&part).is_ok_and(|part| part.len() > 0));
+    let second = output(&mut get(&ground, &[&links[0], "-o", "a.mp3"]));
+    let _ = first.kill();
+    let _ = first.wait();
+    ground.sandbox.faults().clear();
+    assert_eq!(second.status.code(), Some(1));
+    assert_eq!(text(&second.stderr), "error: a.mp3: another download is writing it\n");
+    assert!(output(&mut get(&ground, &[&links[0], "-o", "a.mp3"])).status.success());
+    assert!(fs::read(here(&ground).join("a.mp3")).unwrap() == Content::ramp(7, MIB).to_bytes());
+    assert_eq!(names(&ground), ["a.mp3"]);
+}
+
+#[test]
+fn what_is_no_file_is_never_replaced_by_one() {
+    let (ground, links) = ground(&[1_000]);
+    fs::create_dir_all(here(&ground)).unwrap();
+    sh(&format!("cd {} && mkfifo pipe && ln -s pipe to-pipe", here(&ground).display()));
+    for (to, said) in [
+        ("pipe", "pipe: is there, and is no file"),
+        ("to-pipe", "to-pipe: is there, and is no file"),
+        ("-", "-o -: standard output cannot be resumed"),
+    ] {
+        let failed = output(&mut get(&ground, &[&links[0], "-o", to]));
+        assert_eq!(failed.status.code(), Some(1), "{to}");
+        assert!(text(&failed.stderr).starts_with(&format!("error: {said}\nhint: ")), "{to}");
+    }
+    assert_eq!(names(&ground), ["pipe", "to-pipe"]);
+    assert!(ground.sandbox.requests().is_empty());
+    // A link to a file stays one.
+    sh(&format!("cd {} && touch file && ln -s file to-file", here(&ground).display()));
+    assert!(output(&mut get(&ground, &[&links[0], "-o", "to-file"])).status.success());
+    assert!(here(&ground).join("to-file").is_symlink());
+    assert_eq!(fs::read(here(&ground).join("file")).unwrap().len(), 1_000);
+}
+
+#[test]
+fn a_link_that_asks_for_a_key_says_so_where_none_was_given() {
+    let (ground, links) = ground(&[1_000]);
+    let mut command = Command::new(REELFS);
+    command.current_dir(ground.dir.path()).args(["get", &links[0]]);
+    command.env_remove("VOXIMPLANT_CREDENTIALS");
+    let failed = output(&mut command);
+    assert_eq!(failed.status.code(), Some(1));
+    let told = text(&failed.stderr);
+    assert!(told.contains("401: the host asks for credentials, and there are none"), "{told}");
+    assert!(told.contains("hint: name the key"), "{told}");
 }
 
 #[test]
