@@ -184,6 +184,16 @@ fn what_is_wrong_with_the_arguments_is_warned_of_once() {
 }
 
 #[test]
+fn a_log_that_goes_to_no_terminal_has_no_colors() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground_with_one_call();
+    let mount = ground.mount(&["-vv"]);
+    assert!(mount.log().contains("INFO") && !mount.log().contains('\u{1b}'), "{}", mount.log());
+}
+
+#[test]
 fn a_log_that_cannot_be_kept_is_warned_of_unless_it_was_asked_for() {
     if !can_mount() {
         return;
