@@ -22,7 +22,7 @@ const KEY_FILE: &str =
     "give the key file of a service account, as Voximplant's control panel gave it";
 
 /// What to say of an account that is refused.
-fn words(key: &VoximplantKey, child_account: Option<&str>) -> Words {
+pub(super) fn words(key: &VoximplantKey, child_account: Option<&str>) -> Words {
     let refused = match (key, child_account) {
         (VoximplantKey::ServiceAccount(_), None) => {
             "check in the control panel that the service account still exists and is active"

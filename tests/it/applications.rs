@@ -76,4 +76,16 @@ fn applications_are_listed_and_switched() {
     let (code, _, told) = apps(&ground, &["--secure", "off", "nobody", "--yes"]);
     assert_eq!((code, told.contains("no application is called nobody")), (Some(1), true));
     assert_eq!(apps(&ground, &["--secure", "maybe", "sales"]).0, Some(2));
+    for (elsewhere, said, hint) in [
+        ("http://0.0.0.0:1", "no credentials go to 0.0.0.0 with plain http", "hint: give an https"),
+        ("http://127.0.0.1:1", "the API at 127.0.0.1 does not answer", "hint: check the network"),
+    ] {
+        let mut command = Command::new(REELFS);
+        command.args(["apps", "--api-url", elsewhere, "--credentials"]);
+        let told = text(&output(command.arg(ground.credentials())).stderr);
+        assert!(
+            told.starts_with("error: ") && told.contains(said) && told.contains(hint),
+            "{told}"
+        );
+    }
 }
