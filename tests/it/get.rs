@@ -62,6 +62,20 @@ fn several_links_are_downloaded_under_their_names() {
 }
 
 #[test]
+fn an_api_key_downloads_too() {
+    let (ground, links) = ground(&[1_000]);
+    let (key, to) = (ground.dir.path().join("key"), ground.dir.path().join("a.mp3"));
+    fs::write(&key, ground.sandbox.api_key()).unwrap();
+    let id = ground.sandbox.account().id.to_string();
+    let mut command = Command::new(REELFS);
+    command.args(["get", &links[0], "--api-url", ground.sandbox.base_url(), "-o"]).arg(&to);
+    let done = output(command.args(["--account-id", &id, "--api-key-file"]).arg(&key));
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(fs::read(to).unwrap() == Content::ramp(7, 1_000).to_bytes());
+    assert_eq!(ground.media_requests()[0].credential, Credential::ApiKey);
+}
+
+#[test]
 fn a_link_can_be_given_a_name() {
     let (ground, links) = ground(&[1_000]);
     let done = output(&mut get(&ground, &[&links[0], "-o", "my_recording.mp3"]));
@@ -179,7 +193,7 @@ fn a_link_that_asks_for_a_key_says_so_where_none_was_given() {
 }
 
 #[test]
-fn the_other_vendors_recordings_are_downloaded_with_their_token() {
+fn the_other_vendors_recordings_are_downloaded_with_their_key() {
     let mut agency = Agency::empty(1);
     let lead = NewLead::call(at(days_ago(1), 9, 0, 0)).recording(Content::ramp(7, 300_000));
     agency.add(lead);
@@ -194,8 +208,16 @@ fn the_other_vendors_recordings_are_downloaded_with_their_token() {
     command.args(["--api-url", ground.sandbox.base_url()]);
     let done = output(&mut command);
     assert!(done.status.success(), "{}", text(&done.stderr));
-    assert!(fs::read(to).unwrap() == Content::ramp(7, 300_000).to_bytes());
+    assert!(fs::read(&to).unwrap() == Content::ramp(7, 300_000).to_bytes());
     assert_eq!(ground.media_requests()[0].credential, Credential::Token);
+    let lead = agency.leads()[0].id;
+    let link = format!("{}/api/v1/recording?lead_id={lead}", ground.sandbox.base_url());
+    let mut command = Command::new(REELFS);
+    command.args(["get", &link, "--auth", "whatconverts-basic", "-o"]).arg(&to);
+    command.arg("--key-file").arg(ground.dir.path().join("keys/whatconverts.json"));
+    let done = output(command.args(["--api-url", ground.sandbox.base_url()]));
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert_eq!(ground.media_requests()[1].credential, Credential::Basic);
 }
 
 #[test]

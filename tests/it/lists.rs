@@ -73,6 +73,59 @@ fn a_lead_export_is_mounted_with_the_token_of_its_key() {
     assert!(requests.iter().all(|request| request.credential == Credential::Token));
 }
 
+/// Mounts a list of one link, which has to bring `bytes` with one kind of credential.
+fn opens(ground: &Ground, list: &str, auth: &[&str], bytes: &Content, credential: Credential) {
+    ground.sandbox.clear_requests();
+    let list = write(ground, list);
+    let mount = mount(ground, &list, auth);
+    let found = files(&mount.path("recordings"));
+    assert_eq!(found.len(), 1, "{auth:?}");
+    assert!(fs::read(&found[0]).unwrap() == bytes.to_bytes(), "{auth:?}");
+    let requests = ground.media_requests();
+    assert!(!requests.is_empty());
+    assert!(requests.iter().all(|request| request.credential == credential), "{requests:?}");
+}
+
+#[test]
+fn every_form_of_a_list_opens_its_links_by_every_key() {
+    if !can_mount() {
+        return;
+    }
+    let (ground, link) = voximplant();
+    let bytes = Content::ramp(7, 200_000);
+    let (key, api_key) = (ground.credentials(), ground.dir.path().join("api-key.txt"));
+    fs::write(&api_key, ground.sandbox.api_key()).unwrap();
+    let id = ground.sandbox.account().id.to_string();
+    let service = ["--credentials", key.to_str().unwrap()];
+    let api = ["--auth=voximplant", "--account-id", &id, "--api-key-file"];
+    let api = [&api[..], &[api_key.to_str().unwrap()]].concat();
+    for list in [
+        format!("{link}\n"),
+        format!("{{\"url\": \"{link}\", \"name\": \"a.mp3\"}}\n{{}}\n"),
+        format!("\u{feff}Name\tLINK\r\na.mp3\t{link}\r\n"),
+        format!("Note,Number,Anything\n\"two\nlines\",+1555,{link}\n"),
+    ] {
+        opens(&ground, &list, &service, &bytes, Credential::Bearer);
+        opens(&ground, &list, &api, &bytes, Credential::ApiKey);
+    }
+
+    let mut account = Account::empty(1);
+    let record = NewRecord::new(bytes.clone());
+    account.add(NewSession::at(at(days_ago(1), 9, 0, 0)).open().incoming("1").record(record));
+    let ground = Ground::new(Options::default(), account);
+    let link = ground.sandbox.link(ground.sandbox.account().files()[0]);
+    opens(&ground, &link, &["--auth=none"], &bytes, Credential::None);
+
+    let mut agency = Agency::empty(1);
+    agency.add(NewLead::call(at(days_ago(1), 9, 0, 0)).recording(bytes.clone()));
+    let ground = Ground::agency(Options::default(), agency);
+    let lead = ground.sandbox.agency().leads()[0].id;
+    let link = format!("{}/api/v1/recording?lead_id={lead}", ground.sandbox.base_url());
+    let key = ground.dir.path().join("keys/whatconverts.json");
+    let basic = ["--auth=whatconverts-basic", "--key-file", key.to_str().unwrap()];
+    opens(&ground, &format!("URL\n{link}\n"), &basic, &bytes, Credential::Basic);
+}
+
 #[test]
 fn links_without_dates_stand_flat_under_their_names() {
     if !can_mount() {

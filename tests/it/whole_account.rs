@@ -160,9 +160,11 @@ fn rsync_cmp_sha256sum_and_tar_work_and_a_second_rsync_moves_nothing() {
     if !can_mount() {
         return;
     }
-    let ground = Ground::new(Options::default(), account(false));
-    let mount = ground.mount(&["--since", &days_ago(i64::from(DAYS) - 1).to_string()]);
-    tools_read_it(&mount, &ground.dir.path().join("copy"));
+    for tls in [false, true] {
+        let ground = Ground::new(Options { tls, ..Options::default() }, account(false));
+        let mount = ground.mount(&["--since", &days_ago(i64::from(DAYS) - 1).to_string()]);
+        tools_read_it(&mount, &ground.dir.path().join("copy"));
+    }
 }
 
 #[test]
