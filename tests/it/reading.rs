@@ -308,6 +308,34 @@ fn an_object_that_changes_is_never_mixed_with_its_older_self() {
 }
 
 #[test]
+fn claims_that_prove_wrong_late_cut_no_file_short() {
+    if !can_mount() {
+        return;
+    }
+    let mut account = Account::empty(5);
+    // The first is right, so that the others are believed until they are opened.
+    for (minute, claim) in (0..).zip([10_000, 5, 7]) {
+        let content = Content::ramp(1, 10_000);
+        let record = NewRecord::new(content).without_extension().claiming(claim);
+        let start = at(days_ago(1), 9, minute, 0);
+        account.add(NewSession::at(start).incoming("1").record(record));
+    }
+    let ground = Ground::new(Options::default(), account);
+    let mount = ground.mount(&[]);
+    let directory = mount.path("recordings").join(slashed(days_ago(1)));
+    let mut paths: Vec<_> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in &paths {
+        fs::metadata(path).unwrap();
+    }
+    for path in &paths {
+        assert!(fs::read(path).unwrap() == ramp(1, 10_000), "{}", path.display());
+        assert_eq!(fs::metadata(path).unwrap().len(), 10_000);
+    }
+}
+
+#[test]
 fn a_claimed_size_counts_only_if_it_proved_right() {
     if !can_mount() {
         return;
