@@ -80,6 +80,7 @@ fn opens(ground: &Ground, list: &str, auth: &[&str], bytes: &Content, credential
     let mount = mount(ground, &list, auth);
     let found = files(&mount.path("recordings"));
     assert_eq!(found.len(), 1, "{auth:?}");
+    assert_eq!(fs::metadata(&found[0]).unwrap().len(), bytes.len(), "{auth:?}");
     assert!(fs::read(&found[0]).unwrap() == bytes.to_bytes(), "{auth:?}");
     let requests = ground.media_requests();
     assert!(!requests.is_empty());
@@ -103,7 +104,7 @@ fn every_form_of_a_list_opens_its_links_by_every_key() {
         format!("{link}\n"),
         format!("{{\"url\": \"{link}\", \"name\": \"a.mp3\"}}\n{{}}\n"),
         format!("\u{feff}Name\tLINK\r\na.mp3\t{link}\r\n"),
-        format!("Note,Number,Anything\n\"two\nlines\",+1555,{link}\n"),
+        format!("Note,Size,Anything\n\"two\nlines\",5,{link}\n"),
     ] {
         opens(&ground, &list, &service, &bytes, Credential::Bearer);
         opens(&ground, &list, &api, &bytes, Credential::ApiKey);
