@@ -257,7 +257,8 @@ fn an_api_key_lists_and_reads_and_its_user_is_warned() {
         let directory = mount.path("recordings").join(slashed(days_ago(1)));
         let path = files(&directory).remove(0);
         assert!(fs::read(path).unwrap() == Content::ramp(7, 200_000).to_bytes());
-        assert!(mount.log().contains("warning: Voximplant deprecates API keys"), "{}", mount.log());
+        let warning = "warning: Voximplant deprecates API keys";
+        wait_until("the warning", || mount.log().contains(warning));
         assert!(!mount.log().contains(ground.sandbox.api_key()));
     }
     let requests = ground.sandbox.requests();

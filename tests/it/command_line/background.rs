@@ -190,7 +190,8 @@ fn a_log_that_goes_to_no_terminal_has_no_colors() {
     }
     let ground = ground_with_one_call();
     let mount = ground.mount(&["-vv"]);
-    assert!(mount.log().contains("INFO") && !mount.log().contains('\u{1b}'), "{}", mount.log());
+    wait_until("it logs", || mount.log().contains("INFO"));
+    assert!(!mount.log().contains('\u{1b}'), "{}", mount.log());
 }
 
 #[test]
