@@ -322,16 +322,17 @@ impl Fs {
 
     /// The bytes of an object, with its version learned.
     async fn open_object(&self, file: &File, when: When) -> Result<OpenFile, Failure> {
-        let link = match &file.object.content {
+        let (link, claimed) = match &file.object.content {
             Content::Inline(bytes) => return Ok(OpenFile::Whole(bytes.clone())),
-            Content::Remote { link, .. } => link,
+            Content::Remote { link, claimed_size } => (link, *claimed_size),
         };
         let (scope, day, id) = (file.scope, file.day, &file.object.id);
         let known = self.catalog.version(scope, day, id);
         let blob = self.cache.blob(id, link, known.clone());
         let version = blob.version(when).await.inspect_err(|failure| self.failed(file, failure))?;
         if known.as_ref() != Some(&version) {
-            let reported = self.size(file);
+            // The kernel may hold a claim from before another one proved wrong, and cut reads at it.
+            let reported = self.size(file).or(claimed);
             self.catalog.learn(scope, day, &file.object, version.clone());
             if reported.is_some_and(|size| size != version.total) {
                 self.outdate(file.inode).await;

@@ -180,6 +180,11 @@ impl Sandbox {
         self.write_credentials()
     }
 
+    /// Takes all tokens that came so far for expired from now on, whatever they say themselves.
+    pub fn expire_tokens(&self) {
+        self.server.access.expire();
+    }
+
     /// The account as it is now. Later changes do not show in it.
     pub fn account(&self) -> Arc<Account> {
         self.server.account()

@@ -81,6 +81,11 @@ pub struct RangeRequest {
     pub urgency: Urgency,
 }
 
+impl RangeRequest {
+    /// A `len` that asks for all that follows.
+    pub const TO_THE_END: u64 = u64::MAX;
+}
+
 /// Whether somebody waits for a request, or whether it only runs ahead. Clones are one: what is
 /// raised while the request still waits for a connection brings it to the front.
 #[derive(Clone, Debug)]

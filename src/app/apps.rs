@@ -2,19 +2,30 @@
 
 use std::io::{BufRead as _, IsTerminal as _};
 
-use super::connect::client;
+use url::Url;
+
+use super::connect::{client, refused, untrusted};
 use super::problem::Problem;
 use super::{log, terminal, voximplant};
 use crate::config::{Apps, MountOptions};
 use crate::http::HostPolicy;
-use crate::provider::voximplant::{Application, HOSTS, Voximplant};
+use crate::provider::voximplant::{ApiError, Application, HOSTS, Voximplant};
 
 /// Lists the applications, or switches one.
 pub(super) fn run(apps: &Apps, verbose: u8) -> Result<(), Problem> {
     log::to_stderr(verbose);
     super::runtime()?.block_on(async {
-        let vendor = connect(apps)?;
-        let failed = |error| Problem::new("the applications", error);
+        let (vendor, base, key) = connect(apps)?;
+        let words = voximplant::words(&apps.key, None);
+        let failed = |error| match error {
+            // Its own words are about the history of calls.
+            ApiError::RoleMissing => {
+                let message =
+                    format!("{key}: the key may not see or change applications (code 104)");
+                Problem { message, hint: None }
+            }
+            other => refused(&words, &key, &base, other.into()),
+        };
         let applications = vendor.applications().await.map_err(failed)?;
         let Some((secure, name)) = &apps.set else {
             for application in &applications {
@@ -37,8 +48,9 @@ pub(super) fn run(apps: &Apps, verbose: u8) -> Result<(), Problem> {
     })
 }
 
-/// Must be called within a tokio runtime.
-fn connect(apps: &Apps) -> Result<Voximplant, Problem> {
+/// The vendor, the address of its API, and what an error calls the key. Must be called within a tokio
+/// runtime.
+fn connect(apps: &Apps) -> Result<(Voximplant, Url, String), Problem> {
     let options: &MountOptions = &apps.options;
     let base = voximplant::base(options)?;
     let key = voximplant::key(&apps.key, None, options)?;
@@ -46,7 +58,11 @@ fn connect(apps: &Apps) -> Result<Voximplant, Problem> {
         terminal::warn(warning);
     }
     let policy = HostPolicy::new(&HOSTS).trust_origin(&base);
-    Ok(Voximplant::new(client(policy, Some(key.credentials), options)?, &base))
+    if !policy.allows(&base) {
+        return Err(untrusted(&base));
+    }
+    let vendor = Voximplant::new(client(policy, Some(key.credentials), options)?, &base);
+    Ok((vendor, base, key.name))
 }
 
 /// The application of an id or a name, whole or up to its first dot.

@@ -27,10 +27,11 @@ use part::Part;
 
 mod part;
 
+/// What to do where a link asks for a key and none was given.
+const KEYS: &str = "name the key that opens it: --credentials FILE for Voximplant, --key-file FILE \
+                    for WhatConverts";
 /// Downloads at once.
 const AT_ONCE: usize = 4;
-/// More bytes than any object has: asks for everything, in a number that every server can read.
-const EVERYTHING: u64 = 1 << 40;
 
 /// Downloads all links; 1 where any failed.
 pub(super) fn run(get: &Get, verbose: u8) -> Result<ExitCode, Problem> {
@@ -48,7 +49,13 @@ pub(super) fn run(get: &Get, verbose: u8) -> Result<ExitCode, Problem> {
                 let bar = bars.add(bar(&to));
                 let outcome = fetch(&*source, &link, &to, &bar).await;
                 bar.finish_and_clear();
-                outcome
+                outcome.map_err(|problem| match (&get.auth, problem) {
+                    (Auth::None, Failed::Server(failure)) if failure.cause == Cause::Denied => {
+                        Problem::file(&to, failure).hint(KEYS)
+                    }
+                    (_, Failed::Server(failure)) => Problem::file(&to, failure),
+                    (_, Failed::Disk(error)) => Problem::file(&to, error),
+                })
             }
         });
         let mut code = ExitCode::SUCCESS;
@@ -70,8 +77,8 @@ fn plan(get: &Get) -> Result<Vec<(Link, PathBuf)>, Problem> {
             .output
             .as_ref()
             .is_none_or(|to| to.is_dir() || to.as_os_str().as_encoded_bytes().ends_with(b"/"));
-    let directory = get.output.clone().unwrap_or_else(|| PathBuf::from("."));
-    if is_directory && !directory.is_dir() {
+    let directory = get.output.clone().unwrap_or_default();
+    if is_directory && !directory.as_os_str().is_empty() && !directory.is_dir() {
         let message = format!("{}: is no directory", directory.display());
         return Err(Problem { message, hint: Some("several links need one that exists".into()) });
     }
@@ -87,7 +94,7 @@ fn plan(get: &Get) -> Result<Vec<(Link, PathBuf)>, Problem> {
             };
             let link = link.ok_or_else(no_link)?;
             if !is_directory {
-                return Ok((link, directory.clone()));
+                return Ok((link, target(&directory)?));
             }
             let plain = file_name(&name_of(&link));
             let mut name = plain.clone();
@@ -97,9 +104,24 @@ fn plan(get: &Get) -> Result<Vec<(Link, PathBuf)>, Problem> {
                 }
                 name = numbered(&plain, n);
             }
-            Ok((link, directory.join(name)))
+            Ok((link, target(&directory.join(name))?))
         })
         .collect()
+}
+
+/// The file that is going to be replaced: never a device, nor a link to one.
+fn target(to: &Path) -> Result<PathBuf, Problem> {
+    let none = |message: String| Problem { message, hint: None }.hint("give the name of a file");
+    if to == Path::new("-") {
+        return Err(none("-o -: standard output cannot be resumed".to_owned()));
+    }
+    match std::fs::metadata(to) {
+        Ok(metadata) if metadata.is_file() => {
+            std::fs::canonicalize(to).map_err(|error| Problem::file(to, error))
+        }
+        Ok(_) => Err(none(format!("{}: is there, and is no file", to.display()))),
+        Err(_) => Ok(to.to_owned()),
+    }
 }
 
 /// A bar that shows on a terminal only.
@@ -117,22 +139,22 @@ async fn fetch(
     link: &Link,
     to: &Path,
     bar: &ProgressBar,
-) -> Result<(), Problem> {
-    let mut part = Part::open(to, link).await.map_err(|error| Problem::file(to, error))?;
+) -> Result<(), Failed> {
+    let mut part = Part::open(to, link).await?;
     let mut outcome = transfer(source, link, &mut part, bar).await;
     if let Err(Failed::Server(failure)) = &outcome
         && failure.cause == Cause::Changed
         && part.is_resumed()
     {
-        part.restart().await.map_err(|error| Problem::file(to, error))?;
+        part.restart().await?;
         outcome = transfer(source, link, &mut part, bar).await;
     }
     match outcome {
-        Ok(()) => part.finish(to).await.map_err(|error| Problem::file(to, error)),
-        Err(Failed::Disk(error)) => Err(Problem::file(to, error)),
+        Ok(()) => Ok(part.finish(to).await?),
+        Err(Failed::Disk(error)) => Err(Failed::Disk(error)),
         Err(Failed::Server(failure)) => {
             part.discard_if_empty().await;
-            Err(Problem::file(to, failure))
+            Err(Failed::Server(failure))
         }
     }
 }
@@ -168,7 +190,7 @@ async fn transfer(
         let request = RangeRequest {
             link: link.clone(),
             offset: part.len(),
-            len: EVERYTHING,
+            len: RangeRequest::TO_THE_END,
             version: part.version(),
             urgency: Urgency::now(),
         };

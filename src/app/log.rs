@@ -33,10 +33,11 @@ pub(super) fn to_stderr(verbose: u8) {
 /// the time to it.
 pub(super) fn to_stderr_as(format: LogFormat, verbose: u8) {
     let lines = layer().with_writer(std::io::stderr).with_target(false);
+    let colors = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     match format {
         LogFormat::Json => begin(lines.json(), verbose),
         LogFormat::Text if journal::is_stderr() => begin(lines.event_format(Journal), verbose),
-        LogFormat::Text => begin(lines.with_ansi(std::io::stderr().is_terminal()), verbose),
+        LogFormat::Text => begin(lines.with_ansi(colors), verbose),
     }
 }
 

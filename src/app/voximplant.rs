@@ -26,10 +26,21 @@ const KEY_FILE: &str =
     "give the key file of a service account, as Voximplant's control panel gave it";
 
 /// What to say of an account that is refused.
-const WORDS: Words = Words {
-    vendor: "Voximplant",
-    refused: "check in the control panel that the service account still exists and is active",
-};
+pub(super) fn words(key: &VoximplantKey, child_account: Option<&str>) -> Words {
+    let refused = match (key, child_account) {
+        (VoximplantKey::ServiceAccount(_), None) => {
+            "check in the control panel that the service account still exists and is active"
+        }
+        (VoximplantKey::ServiceAccount(_), Some(_)) => {
+            "check in the control panel that the service account still exists, and that the account \
+             of --child-account is one of its children"
+        }
+        (VoximplantKey::ApiKey { .. }, _) => {
+            "check in the control panel that the API key is the one of this account"
+        }
+    };
+    Words { vendor: "Voximplant", refused }
+}
 
 /// What the vendor says of API keys.
 const DEPRECATED: &str = "Voximplant deprecates API keys: use the key file of a service account \
@@ -42,6 +53,7 @@ pub(super) async fn connect(
     options: &MountOptions,
     store: Option<&Store>,
 ) -> Result<Connection, Problem> {
+    let words = words(key, child_account);
     let key = self::key(key, child_account, options)?;
     let base = self::base(options)?;
     let policy = HostPolicy::new(&HOSTS).trust_origin(&base);
@@ -60,7 +72,7 @@ pub(super) async fn connect(
             Err(error) => {
                 let failure = error.into();
                 let goes_on = goes_on(kept.as_ref(), &base, &failure);
-                let refusal = || refused(&WORDS, &key.name, &base, failure);
+                let refusal = || refused(&words, &key.name, &base, failure);
                 warnings.push(goes_on.ok_or_else(refusal)?);
                 answers = false;
             }

@@ -200,9 +200,8 @@ impl Body {
         if !client.pause(&mut self.schedule, fault, None, deadline).await {
             return Err(error);
         }
-        let opened =
-            self.source.fetch(&self.link, &self.want, &mut self.schedule, deadline).await?;
-        let Opened { head, response, ask } = opened;
+        let opened = self.source.fetch(&self.link, &self.want, &mut self.schedule, deadline).await;
+        let Opened { head, response, ask } = opened.map_err(|later| later.after(Some(error)))?;
         self.ask = ask;
         self.want.total = self.want.total.or(head.total);
         self.end = self.end.or(head.total);

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Certificate, ClientBuilder, Method, redirect};
 use tokio::time::{Instant, sleep, timeout_at};
+use tokio_rustls::rustls;
 use tracing::{debug, warn};
 use url::Url;
 
@@ -133,6 +134,11 @@ impl Client {
     /// The deadline of one operation.
     pub fn timeout(&self) -> Duration {
         self.shared.timeout
+    }
+
+    /// Whether there are credentials, for whichever hosts.
+    pub(super) fn has_credentials(&self) -> bool {
+        self.shared.credentials.is_some()
     }
 
     /// How long a server may send nothing before it is asked again.
@@ -308,13 +314,19 @@ pub(super) fn broken(error: reqwest::Error) -> Reason {
     }
 }
 
-/// Whether TLS refused the server. The library wraps that in an I/O error of invalid data, which no
-/// other failure to connect is.
+/// Whether TLS refused the server's certificate.
 fn speaks_of_certificate(error: &reqwest::Error) -> bool {
     let causes = successors(error.source(), |&error| error.source());
-    causes
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::InvalidData)
+    causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).any(refuses_certificate)
+}
+
+/// An I/O error shows as its source what its content has as one, so that the content itself has to be
+/// looked at: TLS' own error, or one more I/O error around it.
+fn refuses_certificate(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|content| {
+        matches!(content.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
+            || content.downcast_ref().is_some_and(refuses_certificate)
+    })
 }
 
 /// Whether another try may cure `reason`.

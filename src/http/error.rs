@@ -92,10 +92,13 @@ pub enum Reason {
     /// 401 with credentials that had just been renewed.
     #[error("401: the credentials were refused")]
     Unauthorized,
+    /// 401 where there are no credentials at all.
+    #[error("401: the host asks for credentials, and there are none")]
+    NoCredentials,
     /// 401 where the host may not get the credentials.
     #[error(
         "401: the host asks for credentials, and may not get them (not one of the vendor's hosts, \
-         or not https)"
+         or not https; --trust-host names another)"
     )]
     Untrusted,
     /// 403.
@@ -153,9 +156,11 @@ impl Reason {
         match self {
             Self::Unreachable(_) | Self::Certificate(_) => Cause::Unreachable,
             Self::TimedOut => Cause::TimedOut,
-            Self::Unauthorized | Self::Untrusted | Self::Forbidden | Self::NotTheObject { .. } => {
-                Cause::Denied
-            }
+            Self::Unauthorized
+            | Self::NoCredentials
+            | Self::Untrusted
+            | Self::Forbidden
+            | Self::NotTheObject { .. } => Cause::Denied,
             Self::Gone(_) => Cause::Gone,
             Self::Throttled => Cause::Throttled,
             Self::Changed(_) => Cause::Changed,

@@ -67,7 +67,10 @@ impl HttpSource {
         let version = request.version;
         let want = Want {
             offset: request.offset,
-            last: Some(request.offset.saturating_add(request.len.max(1) - 1)),
+            last: match request.len {
+                RangeRequest::TO_THE_END => None,
+                len => Some(request.offset.saturating_add(len.max(1) - 1)),
+            },
             total: version.as_ref().map(|version| version.total),
             validator: version.map(|version| version.validator).unwrap_or_default(),
             media: request.link.is_media(),
@@ -172,7 +175,9 @@ impl HttpSource {
     ) -> Result<(), Error> {
         let stamp = reply.stamp.as_ref();
         if stamp.is_none() {
-            return Err(Error::new(ask, Reason::Untrusted));
+            let has_some = self.client.has_credentials();
+            let reason = if has_some { Reason::Untrusted } else { Reason::NoCredentials };
+            return Err(Error::new(ask, reason));
         }
         let again = !std::mem::replace(&mut schedule.renewed, true)
             && self.client.renew(stamp, reply.server_ahead, deadline).await;

@@ -189,8 +189,7 @@ impl Rows {
         if fs::metadata(path)?.len() > MOST_BYTES {
             return Err(ListError::TooLarge);
         }
-        let text = fs::read(path)?;
-        let rows = Self::parse(&String::from_utf8_lossy(&text), links)?;
+        let rows = Self::parse(&table::decode(&fs::read(path)?), links)?;
         if let Some(complaint) = rows.complaint() {
             warn!("the list has {complaint}");
         }

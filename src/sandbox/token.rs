@@ -80,6 +80,8 @@ pub(super) struct Access {
     seen: Mutex<HashMap<u64, Instant>>,
     /// How long a token is good for after it was first seen, whatever it says itself.
     life: Option<Duration>,
+    /// Tokens that were first seen before this are good no longer.
+    good_since: Mutex<Instant>,
     refuse: bool,
 }
 
@@ -98,6 +100,7 @@ impl Access {
             api_key: SecretString::from(random_uuid()),
             seen: Mutex::default(),
             life,
+            good_since: Mutex::new(Instant::now()),
             refuse,
         })
     }
@@ -107,6 +110,11 @@ impl Access {
         let key = Arc::new(Key::generate()?);
         *self.key.write().unwrap_or_else(PoisonError::into_inner) = key;
         Ok(())
+    }
+
+    /// Takes all tokens that were seen so far for expired from now on.
+    pub(super) fn expire(&self) {
+        *self.good_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     fn key(&self) -> Arc<Key> {
@@ -186,9 +194,10 @@ impl Access {
     }
 
     fn outlived(&self, token: &str) -> bool {
-        let Some(life) = self.life else { return false };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.entry(xxh3_64(token.as_bytes())).or_insert_with(Instant::now).elapsed() > life
+        let first = *seen.entry(xxh3_64(token.as_bytes())).or_insert_with(Instant::now);
+        let good_since = *self.good_since.lock().unwrap_or_else(PoisonError::into_inner);
+        first < good_since || self.life.is_some_and(|life| first.elapsed() > life)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Applications that are open: what `reelfs apps` shows and switches, what a mount says of them, and
 //! that their links get no credentials.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
@@ -42,18 +43,17 @@ fn open_links_get_no_credentials_unless_the_server_asks() {
     wait_until("the warning", || mount.log().contains(warning));
     let day = mount.path("recordings").join(slashed(days_ago(1)));
     let files = WalkDir::new(day).sort_by_file_name().into_iter().map(Result::unwrap);
-    let mut seen = Vec::new();
     for file in files.filter(|entry| entry.file_type().is_file()) {
-        ground.sandbox.clear_requests();
         assert_eq!(fs::read(file.path()).unwrap().len(), 1_000);
-        let requests = ground.media_requests();
-        seen.push(requests.iter().map(|request| request.credential).collect::<Vec<_>>());
     }
-    // The last two may have been read ahead together.
-    assert_eq!(seen[0], [Credential::None]);
-    let all: Vec<_> = seen.concat();
-    assert_eq!(all.iter().filter(|kind| **kind == Credential::Bearer).count(), 2);
-    assert_eq!(all.len(), 4, "one open, one that was asked for after all, one secure: {all:?}");
+    let mut asked: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for request in ground.media_requests() {
+        asked.entry(request.record).or_default().push(request.credential);
+    }
+    let (none, bearer) = (Credential::None, Credential::Bearer);
+    let asked: Vec<_> = asked.into_values().collect();
+    // Open; secure in an application that is open; secure.
+    assert_eq!(asked, [vec![none], vec![none, bearer], vec![bearer]]);
 }
 
 #[test]
@@ -76,4 +76,16 @@ fn applications_are_listed_and_switched() {
     let (code, _, told) = apps(&ground, &["--secure", "off", "nobody", "--yes"]);
     assert_eq!((code, told.contains("no application is called nobody")), (Some(1), true));
     assert_eq!(apps(&ground, &["--secure", "maybe", "sales"]).0, Some(2));
+    for (elsewhere, said, hint) in [
+        ("http://0.0.0.0:1", "no credentials go to 0.0.0.0 with plain http", "hint: give an https"),
+        ("http://127.0.0.1:1", "the API at 127.0.0.1 does not answer", "hint: check the network"),
+    ] {
+        let mut command = Command::new(REELFS);
+        command.args(["apps", "--api-url", elsewhere, "--credentials"]);
+        let told = text(&output(command.arg(ground.credentials())).stderr);
+        assert!(
+            told.starts_with("error: ") && told.contains(said) && told.contains(hint),
+            "{told}"
+        );
+    }
 }

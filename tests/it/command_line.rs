@@ -69,6 +69,17 @@ fn unmount(at: &Path, more: &[&str]) -> Command {
     command
 }
 
+/// Unmounts what nobody uses any more. It may still look used for a moment: a child that another test
+/// is starting holds copies of all open files until it becomes the other program.
+fn unmounted(unmount: &mut Command) {
+    wait_until("it is unmounted", || {
+        let output = output(unmount);
+        let said = text(&output.stderr);
+        assert!(output.status.success() || said.contains("is in use"), "{said}");
+        output.status.success()
+    });
+}
+
 /// The process ids of the programs that were told to mount at `at`, this test's children included.
 pub(crate) fn daemons(at: &Path) -> Vec<u32> {
     let wanted = at.as_os_str().as_encoded_bytes();

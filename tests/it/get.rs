@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use reelfs::sandbox::whatconverts::{Agency, NewLead};
 use reelfs::sandbox::{
     Account, Action, Content, Credential, Kind, NewRecord, NewSession, Options, Rule,
 };
 
-use crate::ground::{Ground, REELFS, at, days_ago, output, sh, text};
+use crate::ground::{Ground, REELFS, at, days_ago, output, sh, text, wait_until};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -62,6 +62,20 @@ fn several_links_are_downloaded_under_their_names() {
 }
 
 #[test]
+fn an_api_key_downloads_too() {
+    let (ground, links) = ground(&[1_000]);
+    let (key, to) = (ground.dir.path().join("key"), ground.dir.path().join("a.mp3"));
+    fs::write(&key, ground.sandbox.api_key()).unwrap();
+    let id = ground.sandbox.account().id.to_string();
+    let mut command = Command::new(REELFS);
+    command.args(["get", &links[0], "--api-url", ground.sandbox.base_url(), "-o"]).arg(&to);
+    let done = output(command.args(["--account-id", &id, "--api-key-file"]).arg(&key));
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(fs::read(to).unwrap() == Content::ramp(7, 1_000).to_bytes());
+    assert_eq!(ground.media_requests()[0].credential, Credential::ApiKey);
+}
+
+#[test]
 fn a_link_can_be_given_a_name() {
     let (ground, links) = ground(&[1_000]);
     let done = output(&mut get(&ground, &[&links[0], "-o", "my_recording.mp3"]));
@@ -73,12 +87,12 @@ fn a_link_can_be_given_a_name() {
 fn a_part_is_resumed_and_never_glued_to_another_version() {
     for changes in [false, true] {
         let (ground, links) = ground(&[4 * MIB]);
-        // The body breaks off, and the server is not there for the rest.
-        let down = Action::Status { code: 503, body: String::new(), retry_after: None };
-        for rule in [Rule::new(Action::Reset { after: MIB }).times(1), Rule::new(down)] {
+        // The body breaks off, and the rest is refused.
+        let refused = Action::Status { code: 403, body: String::new(), retry_after: None };
+        for rule in [Rule::new(Action::Short { after: MIB }).times(1), Rule::new(refused)] {
             ground.sandbox.faults().add(rule.on_file(Kind::Recording));
         }
-        let broken = output(&mut get(&ground, &[&links[0], "-o", "a.mp3", "--timeout", "1s"]));
+        let broken = output(&mut get(&ground, &[&links[0], "-o", "a.mp3"]));
         assert_eq!(broken.status.code(), Some(1));
         let told = text(&broken.stderr);
         assert!(told.starts_with("error: a.mp3: ") && !told.contains("://"), "{told}");
@@ -123,7 +137,63 @@ fn a_dead_link_is_an_error_and_leaves_nothing() {
 }
 
 #[test]
-fn the_other_vendors_recordings_are_downloaded_with_their_token() {
+fn two_downloads_into_one_file_do_not_mix() {
+    let (ground, links) = ground(&[MIB]);
+    let rule = Rule::new(Action::Stall { after: 300_000 }).on_file(Kind::Recording);
+    ground.sandbox.faults().add(rule);
+    let mut first = get(&ground, &[&links[0], "-o", "a.mp3", "--timeout", "1h"]);
+    let mut first = first.stdin(Stdio::null()).spawn().unwrap();
+    let part = here(&ground).join(".a.mp3.part");
+    wait_until("the first has begun", || fs::metadata(&part).is_ok_and(|part| part.len() > 0));
+    let second = output(&mut get(&ground, &[&links[0], "-o", "a.mp3"]));
+    let _ = first.kill();
+    let _ = first.wait();
+    ground.sandbox.faults().clear();
+    assert_eq!(second.status.code(), Some(1));
+    assert_eq!(text(&second.stderr), "error: a.mp3: another download is writing it\n");
+    assert!(output(&mut get(&ground, &[&links[0], "-o", "a.mp3"])).status.success());
+    assert!(fs::read(here(&ground).join("a.mp3")).unwrap() == Content::ramp(7, MIB).to_bytes());
+    assert_eq!(names(&ground), ["a.mp3"]);
+}
+
+#[test]
+fn what_is_no_file_is_never_replaced_by_one() {
+    let (ground, links) = ground(&[1_000]);
+    fs::create_dir_all(here(&ground)).unwrap();
+    sh(&format!("cd {} && mkfifo pipe && ln -s pipe to-pipe", here(&ground).display()));
+    for (to, said) in [
+        ("pipe", "pipe: is there, and is no file"),
+        ("to-pipe", "to-pipe: is there, and is no file"),
+        ("-", "-o -: standard output cannot be resumed"),
+    ] {
+        let failed = output(&mut get(&ground, &[&links[0], "-o", to]));
+        assert_eq!(failed.status.code(), Some(1), "{to}");
+        assert!(text(&failed.stderr).starts_with(&format!("error: {said}\nhint: ")), "{to}");
+    }
+    assert_eq!(names(&ground), ["pipe", "to-pipe"]);
+    assert!(ground.sandbox.requests().is_empty());
+    // A link to a file stays one.
+    sh(&format!("cd {} && touch file && ln -s file to-file", here(&ground).display()));
+    assert!(output(&mut get(&ground, &[&links[0], "-o", "to-file"])).status.success());
+    assert!(here(&ground).join("to-file").is_symlink());
+    assert_eq!(fs::read(here(&ground).join("file")).unwrap().len(), 1_000);
+}
+
+#[test]
+fn a_link_that_asks_for_a_key_says_so_where_none_was_given() {
+    let (ground, links) = ground(&[1_000]);
+    let mut command = Command::new(REELFS);
+    command.current_dir(ground.dir.path()).args(["get", &links[0]]);
+    command.env_remove("VOXIMPLANT_CREDENTIALS");
+    let failed = output(&mut command);
+    assert_eq!(failed.status.code(), Some(1));
+    let told = text(&failed.stderr);
+    assert!(told.contains("401: the host asks for credentials, and there are none"), "{told}");
+    assert!(told.contains("hint: name the key"), "{told}");
+}
+
+#[test]
+fn the_other_vendors_recordings_are_downloaded_with_their_key() {
     let mut agency = Agency::empty(1);
     let lead = NewLead::call(at(days_ago(1), 9, 0, 0)).recording(Content::ramp(7, 300_000));
     agency.add(lead);
@@ -138,8 +208,16 @@ fn the_other_vendors_recordings_are_downloaded_with_their_token() {
     command.args(["--api-url", ground.sandbox.base_url()]);
     let done = output(&mut command);
     assert!(done.status.success(), "{}", text(&done.stderr));
-    assert!(fs::read(to).unwrap() == Content::ramp(7, 300_000).to_bytes());
+    assert!(fs::read(&to).unwrap() == Content::ramp(7, 300_000).to_bytes());
     assert_eq!(ground.media_requests()[0].credential, Credential::Token);
+    let lead = agency.leads()[0].id;
+    let link = format!("{}/api/v1/recording?lead_id={lead}", ground.sandbox.base_url());
+    let mut command = Command::new(REELFS);
+    command.args(["get", &link, "--auth", "whatconverts-basic", "-o"]).arg(&to);
+    command.arg("--key-file").arg(ground.dir.path().join("keys/whatconverts.json"));
+    let done = output(command.args(["--api-url", ground.sandbox.base_url()]));
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert_eq!(ground.media_requests()[1].credential, Credential::Basic);
 }
 
 #[test]

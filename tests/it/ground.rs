@@ -7,8 +7,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,16 +16,16 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use reelfs::sandbox::whatconverts::Agency;
-use reelfs::sandbox::{Account, LoggedRequest, Options, Sandbox, Target};
+use reelfs::sandbox::{Account, Action, LoggedRequest, Options, Rule, Sandbox, Target};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// The program under test.
 pub(crate) const REELFS: &str = env!("CARGO_BIN_EXE_reelfs");
 /// No test's mount lives longer: a test that hangs in it gets an error instead.
-const LONGEST_TEST: Duration = Duration::from_secs(150);
-/// No other program that a test runs takes longer.
-const LONGEST_COMMAND: Duration = Duration::from_secs(90);
+const LONGEST_TEST: Duration = Duration::from_secs(480);
+/// No other program that a test runs takes longer, however slow the machine is.
+const LONGEST_COMMAND: Duration = Duration::from_secs(180);
 
 /// Whether mounts work here. Prints SKIPPED, or fails where CI requires them.
 pub(crate) fn can_mount() -> bool {
@@ -36,6 +36,12 @@ pub(crate) fn can_mount() -> bool {
         eprintln!("SKIPPED: /dev/fuse does not exist");
     }
     can
+}
+
+/// A server that does not answer within any of the limits above: what ends at all has not waited for
+/// it, which a test thus proves without a look at the clock.
+pub(crate) fn no_answer() -> Rule {
+    Rule::new(Action::Delay { millis: 3_600_000 })
 }
 
 /// A sandbox, and a directory for mounts and keys.
@@ -181,6 +187,15 @@ impl Mount {
         self.daemon.borrow().id()
     }
 
+    /// How much time on a processor the daemon has had: `proc_pid_stat(5)`, counted after its name.
+    pub(crate) fn cpu_seconds(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let (_, facts) = stat.rsplit_once(')').unwrap();
+        let ticks = facts.split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().unwrap());
+        // `USER_HZ` is 100 wherever Linux runs today.
+        ticks.sum::<u64>() / 100
+    }
+
     /// What the daemon has logged.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
@@ -297,9 +312,15 @@ pub(crate) fn days_ago(days: i64) -> Date {
     today().checked_sub(days.days()).unwrap()
 }
 
-/// The current day (UTC).
+/// The current day (UTC): one for all tests of a run, also if the run goes on past midnight.
 pub(crate) fn today() -> Date {
-    Timestamp::now().to_zoned(TimeZone::UTC).date()
+    now().to_zoned(TimeZone::UTC).date()
+}
+
+/// The moment at which the tests began.
+pub(crate) fn now() -> Timestamp {
+    static BEGAN: LazyLock<Timestamp> = LazyLock::new(Timestamp::now);
+    *BEGAN
 }
 
 /// A moment on a day.

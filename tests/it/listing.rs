@@ -55,12 +55,14 @@ fn a_walk_over_forty_days_costs_few_queries() {
         return;
     }
     let mut account = Account::empty(1);
-    for day in 0..40 {
+    for day in 1..=40 {
         let record = NewRecord::new(Content::ramp(1, 10));
         account.add(NewSession::at(at(days_ago(day), 0, 0, 0)).outgoing("1").record(record));
     }
     let ground = Ground::new(Options::default(), account);
-    let mount = ground.mount(&["--since", &days_ago(39).to_string()]);
+    // Not the current day, whose listing is soon asked for again.
+    let (first, last) = (days_ago(40).to_string(), days_ago(1).to_string());
+    let mount = ground.mount(&["--since", &first, "--until", &last]);
     ground.sandbox.clear_requests();
     let found = sh(&format!("find {} -type f | wc -l", mount.path("recordings").display()));
     assert_eq!(found.trim(), "40");
@@ -81,7 +83,8 @@ fn names_and_inodes_are_the_same_after_a_remount() {
     account.add(call(1, 0).application(&"x".repeat(300)));
     let ground = Ground::new(Options::default(), account);
     let seen = || {
-        let mount = ground.mount(&["--since", &days_ago(2).to_string()]);
+        let (first, last) = (days_ago(2).to_string(), today().to_string());
+        let mount = ground.mount(&["--since", &first, "--until", &last]);
         let entries = WalkDir::new(mount.path("")).into_iter().map(Result::unwrap);
         let facts = entries.map(|entry| {
             let metadata = entry.metadata().unwrap();

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use reelfs::sandbox::whatconverts::{Agency, NewLead};
 use reelfs::sandbox::{Account, Content, Credential, NewRecord, NewSession, Options};
@@ -74,6 +73,60 @@ fn a_lead_export_is_mounted_with_the_token_of_its_key() {
     assert!(requests.iter().all(|request| request.credential == Credential::Token));
 }
 
+/// Mounts a list of one link, which has to bring `bytes` with one kind of credential.
+fn opens(ground: &Ground, list: &str, auth: &[&str], bytes: &Content, credential: Credential) {
+    ground.sandbox.clear_requests();
+    let list = write(ground, list);
+    let mount = mount(ground, &list, auth);
+    let found = files(&mount.path("recordings"));
+    assert_eq!(found.len(), 1, "{auth:?}");
+    assert_eq!(fs::metadata(&found[0]).unwrap().len(), bytes.len(), "{auth:?}");
+    assert!(fs::read(&found[0]).unwrap() == bytes.to_bytes(), "{auth:?}");
+    let requests = ground.media_requests();
+    assert!(!requests.is_empty());
+    assert!(requests.iter().all(|request| request.credential == credential), "{requests:?}");
+}
+
+#[test]
+fn every_form_of_a_list_opens_its_links_by_every_key() {
+    if !can_mount() {
+        return;
+    }
+    let (ground, link) = voximplant();
+    let bytes = Content::ramp(7, 200_000);
+    let (key, api_key) = (ground.credentials(), ground.dir.path().join("api-key.txt"));
+    fs::write(&api_key, ground.sandbox.api_key()).unwrap();
+    let id = ground.sandbox.account().id.to_string();
+    let service = ["--credentials", key.to_str().unwrap()];
+    let api = ["--auth=voximplant", "--account-id", &id, "--api-key-file"];
+    let api = [&api[..], &[api_key.to_str().unwrap()]].concat();
+    for list in [
+        format!("{link}\n"),
+        format!("{{\"url\": \"{link}\", \"name\": \"a.mp3\"}}\n{{}}\n"),
+        format!("\u{feff}Name\tLINK\r\na.mp3\t{link}\r\n"),
+        format!("Note,Size,Anything\n\"two\nlines\",5,{link}\n"),
+    ] {
+        opens(&ground, &list, &service, &bytes, Credential::Bearer);
+        opens(&ground, &list, &api, &bytes, Credential::ApiKey);
+    }
+
+    let mut account = Account::empty(1);
+    let record = NewRecord::new(bytes.clone());
+    account.add(NewSession::at(at(days_ago(1), 9, 0, 0)).open().incoming("1").record(record));
+    let ground = Ground::new(Options::default(), account);
+    let link = ground.sandbox.link(ground.sandbox.account().files()[0]);
+    opens(&ground, &link, &["--auth=none"], &bytes, Credential::None);
+
+    let mut agency = Agency::empty(1);
+    agency.add(NewLead::call(at(days_ago(1), 9, 0, 0)).recording(bytes.clone()));
+    let ground = Ground::agency(Options::default(), agency);
+    let lead = ground.sandbox.agency().leads()[0].id;
+    let link = format!("{}/api/v1/recording?lead_id={lead}", ground.sandbox.base_url());
+    let key = ground.dir.path().join("keys/whatconverts.json");
+    let basic = ["--auth=whatconverts-basic", "--key-file", key.to_str().unwrap()];
+    opens(&ground, &format!("URL\n{link}\n"), &basic, &bytes, Credential::Basic);
+}
+
 #[test]
 fn links_without_dates_stand_flat_under_their_names() {
     if !can_mount() {
@@ -127,11 +180,11 @@ fn a_hundred_thousand_lines_mount_in_a_moment() {
         writeln!(list, "https://media.example/recording/RE{n}/play,{day} 10:00:00").unwrap();
     }
     let list = write(&ground, &list);
-    let begun = Instant::now();
     let mount = mount(&ground, &list, &[]);
-    let took = begun.elapsed();
-    // Ten times what it takes when optimised: this program is not, and shares the machine.
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    // Of its own time, which others on the machine do not take: a hundred times what it needs when it
+    // is optimised, which it is not here, and far less than if a line cost more the more there are.
+    let took = mount.cpu_seconds();
+    assert!(took < 40, "{took} s");
     let count = sh(&format!("find {} -type f | wc -l", mount.path("recordings").display()));
     assert_eq!(count.trim(), "100000");
     assert!(ground.sandbox.requests().is_empty());
@@ -204,7 +257,8 @@ fn an_api_key_lists_and_reads_and_its_user_is_warned() {
         let directory = mount.path("recordings").join(slashed(days_ago(1)));
         let path = files(&directory).remove(0);
         assert!(fs::read(path).unwrap() == Content::ramp(7, 200_000).to_bytes());
-        assert!(mount.log().contains("warning: Voximplant deprecates API keys"), "{}", mount.log());
+        let warning = "warning: Voximplant deprecates API keys";
+        wait_until("the warning", || mount.log().contains(warning));
         assert!(!mount.log().contains(ground.sandbox.api_key()));
     }
     let requests = ground.sandbox.requests();
@@ -213,4 +267,10 @@ fn an_api_key_lists_and_reads_and_its_user_is_warned() {
     let refused = output(&mut command);
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("VOXIMPLANT_API_KEY: holds no API key"));
+    fs::write(&key, "another-key\n").unwrap();
+    let id = account.id.to_string();
+    let mut command = ground.mount_command_of("voximplant", &["--account-id", &id]);
+    let refused = text(&output(command.arg("--api-key-file").arg(&key)).stderr);
+    assert!(refused.contains("api-key.txt: the account or key was refused"), "{refused}");
+    assert!(refused.contains("hint: check in the control panel that the API key is"), "{refused}");
 }

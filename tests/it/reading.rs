@@ -14,7 +14,7 @@ use reelfs::sandbox::{
     Account, Action, Content, Kind, NewRecord, NewSession, Options, Ranges, Rule,
 };
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, sh, slashed};
+use crate::ground::{Ground, Mount, at, can_mount, days_ago, no_answer, sh, slashed};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -232,7 +232,7 @@ fn a_fault_that_passes_reaches_no_reader() {
     ];
     for action in faults {
         let ground = ground(Options::default(), 2 * MIB + 3, 1000);
-        let mount = ground.mount(&["--timeout", "20s"]);
+        let mount = ground.mount(&[]);
         let path = only_file(&mount, "recordings");
         fs::metadata(&path).unwrap();
         ground.sandbox.faults().add(Rule::new(action.clone()).on_file(Kind::Recording).times(1));
@@ -249,25 +249,31 @@ fn a_fault_that_stays_is_an_error_and_the_mount_lives_on() {
     }
     let status = |code| Action::Status { code, body: String::new(), retry_after: None };
     let ground = ground(Options::default(), 2 * MIB + 3, 1000);
-    let mount = ground.mount(&["--timeout", "3s"]);
-    let path = only_file(&mount, "recordings");
-    let cases = [
-        (status(401), libc::EACCES),
-        (status(403), libc::EACCES),
-        (status(404), libc::ENOENT),
-        (status(410), libc::ENOENT),
-        (status(500), libc::EIO),
-        (Action::Html, libc::EACCES),
-        (Action::ErrorObject { code: 260 }, libc::EACCES),
-        (Action::ClaimGzip, libc::EIO),
-        (Action::Delay { millis: 60_000 }, libc::ETIMEDOUT),
-    ];
-    for (action, errno) in cases {
-        ground.sandbox.faults().add(Rule::new(action.clone()).on_file(Kind::Recording));
-        let error = fs::metadata(&path).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(errno), "{action:?}");
+    let fails = |mount: &Mount, rule: Rule, errno| {
+        let shown = format!("{rule:?}");
+        ground.sandbox.faults().add(rule.on_file(Kind::Recording));
+        let error = fs::metadata(only_file(mount, "recordings")).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(errno), "{shown}");
         ground.sandbox.faults().clear();
+    };
+    {
+        let mount = ground.mount(&["--timeout", "10m"]);
+        for (action, errno) in [
+            (status(401), libc::EACCES),
+            (status(403), libc::EACCES),
+            (status(404), libc::ENOENT),
+            (status(410), libc::ENOENT),
+            (Action::Html, libc::EACCES),
+            (Action::ErrorObject { code: 260 }, libc::EACCES),
+            (Action::ClaimGzip, libc::EIO),
+        ] {
+            fails(&mount, Rule::new(action), errno);
+        }
     }
+    let mount = ground.mount(&["--timeout", "5s"]);
+    fails(&mount, Rule::new(status(500)), libc::EIO);
+    fails(&mount, no_answer(), libc::ETIMEDOUT);
+    let path = only_file(&mount, "recordings");
     // The headers tell the size, so the file can be opened; its bytes do not come.
     ground.sandbox.faults().add(Rule::new(Action::Stall { after: 10 }).on_file(Kind::Recording));
     let error = fs::read(&path).unwrap_err();
@@ -299,6 +305,34 @@ fn an_object_that_changes_is_never_mixed_with_its_older_self() {
     assert_eq!(error.raw_os_error(), Some(libc::ESTALE));
     assert!(fs::read(&path).unwrap() == ramp(99, 4 * MIB + 17), "a new open sees the new one");
     assert_eq!(fs::metadata(&path).unwrap().len(), 4 * MIB + 17);
+}
+
+#[test]
+fn claims_that_prove_wrong_late_cut_no_file_short() {
+    if !can_mount() {
+        return;
+    }
+    let mut account = Account::empty(5);
+    // The first is right, so that the others are believed until they are opened.
+    for (minute, claim) in (0..).zip([10_000, 5, 7]) {
+        let content = Content::ramp(1, 10_000);
+        let record = NewRecord::new(content).without_extension().claiming(claim);
+        let start = at(days_ago(1), 9, minute, 0);
+        account.add(NewSession::at(start).incoming("1").record(record));
+    }
+    let ground = Ground::new(Options::default(), account);
+    let mount = ground.mount(&[]);
+    let directory = mount.path("recordings").join(slashed(days_ago(1)));
+    let mut paths: Vec<_> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in &paths {
+        fs::metadata(path).unwrap();
+    }
+    for path in &paths {
+        assert!(fs::read(path).unwrap() == ramp(1, 10_000), "{}", path.display());
+        assert_eq!(fs::metadata(path).unwrap().len(), 10_000);
+    }
 }
 
 #[test]

@@ -191,11 +191,16 @@ pub(crate) fn tokens() -> Tokens {
     ServiceAccountFile::new(path, None).tokens(MAX_LIFE).unwrap()
 }
 
-/// A client with a timeout of 3 s and tokens for `trusted` only.
-pub(crate) fn client(trusted: &Server) -> Client {
+/// The deadline of an operation that has to succeed, or to fail before it: no machine is so slow.
+pub(crate) const PATIENT: Duration = Duration::from_secs(30);
+/// The deadline of one that has to fail by it.
+pub(crate) const HASTY: Duration = Duration::from_secs(3);
+
+/// A client with tokens for `trusted` only.
+pub(crate) fn client(trusted: &Server, timeout: Duration) -> Client {
     Client::new(Settings {
         connections: 4,
-        timeout: Duration::from_secs(3),
+        timeout,
         policy: HostPolicy::default().trust_origin(&trusted.base),
         credentials: Some(Credentials::ServiceAccount(tokens())),
         ca_certs: Vec::new(),

@@ -158,7 +158,7 @@ fn no_secret_shows_anywhere_whatever_goes_wrong() {
     break_things(&ground, &stranger);
     let needles = needles(&ground);
     // The daemon inherits it from here, as from a user's shell.
-    let mut command = ground.mount_command(&["-vvv", "--timeout", "2s", "--token-life", "2s"]);
+    let mut command = ground.mount_command(&["-vvv", "--timeout", "5s", "--token-life", "2s"]);
     command.env("REELFS_LOG", "trace");
     let mounting = output(&mut command);
     assert!(mounting.status.success(), "{mounting:?}");

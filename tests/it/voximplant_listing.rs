@@ -1,6 +1,7 @@
 //! Listings of a Voximplant account through a stand-in of `GetCallHistory`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::civil::{Date, DateTime, date};
 use reelfs::provider::voximplant::{ApiError, Voximplant};
@@ -8,7 +9,7 @@ use reelfs::source::Provider;
 use reelfs::types::{Cause, Window};
 use serde_json::{Value, json};
 
-use crate::scripted::{Answer, Asked, Server, client};
+use crate::scripted::{Answer, Asked, HASTY, PATIENT, Server, client};
 
 const DAY: Date = date(2026, 11, 21);
 
@@ -23,8 +24,15 @@ fn refused(code: u64) -> Answer {
 async fn provider(
     script: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
 ) -> (Server, Voximplant) {
+    provider_within(PATIENT, script).await
+}
+
+async fn provider_within(
+    timeout: Duration,
+    script: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+) -> (Server, Voximplant) {
     let server = Server::start(script).await;
-    let provider = Voximplant::new(client(&server), &server.base);
+    let provider = Voximplant::new(client(&server, timeout), &server.base);
     (server, provider)
 }
 
@@ -158,7 +166,7 @@ async fn trouble_that_stays_has_its_cause() {
     let odd: Arc<dyn Fn() -> Answer + Send + Sync> = Arc::new(|| ok(&json!({"result": 7})));
     let cases = [(throttled, Cause::Throttled), (html, Cause::BadAnswer), (odd, Cause::BadAnswer)];
     for (answer, expected) in cases {
-        let (_server, provider) = provider(move |_| answer()).await;
+        let (_server, provider) = provider_within(HASTY, move |_| answer()).await;
         let failure = provider.list(Window::day(DAY)).await.unwrap_err();
         assert_eq!(failure.cause, expected, "{failure}");
     }

@@ -5,17 +5,15 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use reelfs::sandbox::{Account, File, Kind, Options, Plan};
 use walkdir::WalkDir;
 
-use crate::ground::{Ground, Mount, can_mount, days_ago, sh, slashed};
+use crate::ground::{Ground, Mount, can_mount, days_ago, now, sh, slashed};
 
 const DAYS: u32 = 3;
 
 fn account(ramps: bool) -> Account {
-    let now = Timestamp::now();
-    Account::generate(Plan { seed: 11, days: DAYS, calls_per_day: 40, now, ramps })
+    Account::generate(Plan { seed: 11, days: DAYS, calls_per_day: 40, now: now(), ramps })
 }
 
 /// The files of the account that its own key lists.
@@ -162,9 +160,11 @@ fn rsync_cmp_sha256sum_and_tar_work_and_a_second_rsync_moves_nothing() {
     if !can_mount() {
         return;
     }
-    let ground = Ground::new(Options::default(), account(false));
-    let mount = ground.mount(&["--since", &days_ago(i64::from(DAYS) - 1).to_string()]);
-    tools_read_it(&mount, &ground.dir.path().join("copy"));
+    for tls in [false, true] {
+        let ground = Ground::new(Options { tls, ..Options::default() }, account(false));
+        let mount = ground.mount(&["--since", &days_ago(i64::from(DAYS) - 1).to_string()]);
+        tools_read_it(&mount, &ground.dir.path().join("copy"));
+    }
 }
 
 #[test]

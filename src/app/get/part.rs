@@ -1,9 +1,12 @@
 //! A download that is not whole: its bytes in `.NAME.part`, and of which version they are in
 //! `.NAME.part.json`. Bytes of two versions are never in one file.
 
+use std::fs::{File as StdFile, OpenOptions as StdOpenOptions};
 use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use tokio::fs::{self, File, OpenOptions};
 use xxhash_rust::xxh3::xxh3_64;
@@ -18,6 +21,8 @@ pub(super) struct Part {
     note_path: PathBuf,
     note: Note,
     file: File,
+    /// Two downloads into one part would mix their bytes.
+    _lock: Flock<StdFile>,
     len: u64,
     resumed: bool,
 }
@@ -53,15 +58,16 @@ impl Part {
         let path = to.with_file_name(format!(".{name}.part"));
         let note_path = to.with_file_name(format!(".{name}.part.json"));
         let fresh = Note::of(link);
+        let lock = locked(&path)?;
         let kept = fs::read(&note_path).await.ok();
         let kept = kept.and_then(|json| serde_json::from_slice::<Note>(&json).ok());
         let kept = kept.filter(|note| note.link == fresh.link && note.proves());
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).await?;
+        let file = File::from_std(lock.try_clone()?);
         let len = file.metadata().await?.len();
         let usable = kept.filter(|note| note.total.is_some_and(|total| len <= total));
         let resumed = usable.is_some() && len > 0;
         let note = usable.unwrap_or(fresh);
-        let mut part = Self { path, note_path, note, file, len, resumed };
+        let mut part = Self { path, note_path, note, file, _lock: lock, len, resumed };
         if !resumed {
             part.restart().await?;
         }
@@ -143,6 +149,27 @@ impl Part {
         if self.len == 0 || !self.note.proves() {
             remove(&self.path).await;
             remove(&self.note_path).await;
+        }
+    }
+}
+
+/// The part at `path`, which nobody else writes to until it is dropped. Blocks on the disk.
+fn locked(path: &Path) -> io::Result<Flock<StdFile>> {
+    loop {
+        let file = StdOpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+        let lock =
+            Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(
+                |(_, errno)| match errno {
+                    nix::errno::Errno::EWOULDBLOCK => {
+                        io::Error::other("another download is writing it")
+                    }
+                    other => other.into(),
+                },
+            )?;
+        // Whoever held the lock before may have given the file its final name since it was opened.
+        let (ours, there) = (lock.metadata()?, std::fs::metadata(path));
+        if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+            return Ok(lock);
         }
     }
 }

@@ -56,7 +56,6 @@ const NUMBER: [&str; 8] = [
     "from",
 ];
 const ID: [&str; 5] = ["leadid", "recordid", "callid", "sessionid", "id"];
-const SIZE: [&str; 4] = ["size", "filesize", "bytes", "recordingsize"];
 const DURATION: [&str; 4] = ["duration", "durationseconds", "callduration", "calldurationseconds"];
 
 /// Forms of dates beside ISO 8601. Where day and month could be meant either way, the month comes
@@ -174,10 +173,8 @@ impl Row<'_> {
             modified: end,
             attributes: attributes.map(|(name, value)| (name, scrub::line(&value))).collect(),
             is_gone: false,
-            content: Content::Remote {
-                claimed_size: self.text(&SIZE).and_then(|text| text.parse().ok()),
-                link,
-            },
+            // A size in a list may be anybody's guess, in any unit: it stays a fact of the index.
+            content: Content::Remote { link, claimed_size: None },
         }
     }
 

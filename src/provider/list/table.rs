@@ -1,5 +1,7 @@
 //! The three forms of a list: a table with or without a header, JSON lines, one link a line. Pure.
 
+use std::borrow::Cow;
+
 use csv::{ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 
@@ -10,6 +12,19 @@ pub(super) type Cells = Result<Map<String, Value>, &'static str>;
 
 /// Delimiters, in the order in which they win a tie.
 const DELIMITERS: [char; 3] = [',', ';', '\t'];
+
+/// The text of a list: UTF-8, or UTF-16 with its mark, which spreadsheets call Unicode text.
+pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units: Vec<_> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+        String::from_utf16_lossy(&units).into()
+    };
+    match bytes {
+        [0xFF, 0xFE, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xFE, 0xFF, rest @ ..] => wide(rest, u16::from_be_bytes),
+        _ => String::from_utf8_lossy(bytes),
+    }
+}
 
 /// Gives each line that is not empty, with its number from 1, to `take`.
 pub(super) fn read(text: &str, mut take: impl FnMut(u64, Cells)) {

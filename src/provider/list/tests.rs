@@ -53,7 +53,8 @@ fn one_link_a_line_and_json_lines_are_read() {
     );
     let found = objects(&json);
     assert_eq!(found[0].name.fields, ["First call"]);
-    assert!(matches!(found[0].content, Content::Remote { claimed_size: Some(12), .. }));
+    assert!(matches!(found[0].content, Content::Remote { claimed_size: None, .. }));
+    assert_eq!(json.days.values().next().unwrap()[0].facts["size"], 12);
     assert_eq!((found[1].name.id.as_str(), found[1].name.extension.as_str()), ("b", "wav"));
     assert!(json.complaint().unwrap().contains("line 2: no JSON object"));
 }
@@ -83,6 +84,17 @@ fn a_player_of_whatconverts_is_turned_into_the_file() {
     let text = "Recording\nhttps://app.whatconverts.com/recording/RE1/play\n";
     let rows = Rows::parse(text, Links::WhatConverts).unwrap();
     assert!(url(objects(&rows)[0]).ends_with("/recording/RE1/download"));
+}
+
+#[test]
+fn what_a_spreadsheet_calls_unicode_text_is_read() {
+    let text = "\u{feff}Recording\tName\r\nhttps://a/1\tЗвонок\r\n";
+    for unit in [u16::to_le_bytes, u16::to_be_bytes] {
+        let bytes: Vec<u8> = text.encode_utf16().flat_map(unit).collect();
+        let rows = rows(&table::decode(&bytes));
+        assert_eq!(objects(&rows)[0].name.fields, ["Звонок"]);
+    }
+    assert_eq!(table::decode(text.as_bytes()), text);
 }
 
 #[test]

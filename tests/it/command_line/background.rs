@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use super::{AtEnd, daemons, ground_with_one_call, recording, refusal, success, unmount};
+use super::{
+    AtEnd, daemons, ground_with_one_call, recording, refusal, success, unmount, unmounted,
+};
 use crate::ground::{Ground, REELFS, can_mount, is_mounted, output, send_signal, text, wait_until};
 
 /// The session and the terminal of a process: `proc_pid_stat(5)`, counted after its name.
@@ -59,7 +61,7 @@ fn a_mount_in_the_background_answers_and_keeps_no_terminal() {
     assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(fs::read_to_string(&log).unwrap().contains("mounted"));
 
-    success(&mut unmount(&at, &[]));
+    unmounted(&mut unmount(&at, &[]));
     assert!(!is_mounted(&at));
     wait_until("the daemon ends", || daemons(&at).is_empty());
 }
@@ -88,7 +90,7 @@ fn relative_paths_work_and_so_do_spaces_and_other_letters() {
         let again = refusal(&mut mount, 1);
         assert!(again.contains("already mounted"), "{again}");
         let mut unmount = Command::new(REELFS);
-        success(unmount.current_dir(&directory).args(["unmount", &typed]));
+        unmounted(unmount.current_dir(&directory).args(["unmount", &typed]));
         assert!(!is_mounted(&directory.join(name)), "{name}");
     }
 }
@@ -105,11 +107,11 @@ fn the_variable_names_the_credentials_where_the_flag_does_not() {
     let mount = || typed_in(&ground, ground.dir.path(), "calls", &[]);
     success(mount().env("VOXIMPLANT_CREDENTIALS", "keys/voximplant.json"));
     recording(&at);
-    success(&mut unmount(&at, &[]));
+    unmounted(&mut unmount(&at, &[]));
     let flag = ["--credentials", "keys/voximplant.json"];
     let mut both = typed_in(&ground, ground.dir.path(), "calls", &flag);
     success(both.env("VOXIMPLANT_CREDENTIALS", "nothing.json"));
-    success(&mut unmount(&at, &[]));
+    unmounted(&mut unmount(&at, &[]));
     let neither = refusal(&mut mount(), 2);
     assert!(neither.contains("--credentials"), "{neither}");
 }
@@ -132,7 +134,7 @@ fn a_dead_mount_is_cleared_by_the_next_one_and_by_unmount() {
     success(&mut ground.mount_command(&[]));
     recording(&at);
     kill();
-    success(&mut unmount(&at, &[]));
+    unmounted(&mut unmount(&at, &[]));
     assert!(!is_mounted(&at) && fs::read_dir(&at).unwrap().next().is_none());
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!table.contains(at.to_str().unwrap()), "a mount is left below another");
@@ -180,7 +182,18 @@ fn what_is_wrong_with_the_arguments_is_warned_of_once() {
     {
         assert_eq!(said.matches(once).count(), 1, "{said}");
     }
-    success(&mut unmount(&ground.mountpoint(), &[]));
+    unmounted(&mut unmount(&ground.mountpoint(), &[]));
+}
+
+#[test]
+fn a_log_that_goes_to_no_terminal_has_no_colors() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground_with_one_call();
+    let mount = ground.mount(&["-vv"]);
+    wait_until("it logs", || mount.log().contains("INFO"));
+    assert!(!mount.log().contains('\u{1b}'), "{}", mount.log());
 }
 
 #[test]
@@ -197,5 +210,5 @@ fn a_log_that_cannot_be_kept_is_warned_of_unless_it_was_asked_for() {
     let said = text(&output.stderr);
     assert!(output.status.success() && said.starts_with("warning: no log is kept: "), "{said}");
     recording(&ground.mountpoint());
-    success(&mut unmount(&ground.mountpoint(), &[]));
+    unmounted(&mut unmount(&ground.mountpoint(), &[]));
 }

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use reelfs::sandbox::Options;
 
-use super::{AtEnd, one_call, success, unmount};
+use super::{AtEnd, one_call, unmount, unmounted};
 use crate::ground::{Ground, can_mount, days_ago, output, slashed, text};
 
 const ROLES: &str = "owner, developer, admin, supervisor or support";
@@ -30,7 +30,7 @@ fn a_key_without_the_log_roles_mounts_and_its_lack_is_told_once() {
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::PermissionDenied, "{area}");
     }
     assert!(at.join("logs").join(slashed(days_ago(1))).is_dir(), "the calendar stays");
-    success(&mut unmount(&at, &[]));
+    unmounted(&mut unmount(&at, &[]));
     let log = fs::read_to_string(ground.dir.path().join("state/reelfs/reelfs.log")).unwrap();
     assert_eq!(log.matches(ROLES).count(), 1, "{log}");
 }

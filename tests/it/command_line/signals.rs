@@ -4,22 +4,22 @@ use std::fs::File;
 use std::io::Read as _;
 use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
 
-use reelfs::sandbox::{Action, Options, Rule};
+use reelfs::sandbox::Options;
 
-use super::{Running, daemons, ground_with_one_call, one_call, recording, unmount};
-use crate::ground::{Ground, can_mount, is_mounted, output, send_signal, wait_until};
+use super::{Running, daemons, ground_with_one_call, one_call, recording, unmount, unmounted};
+use crate::ground::{Ground, can_mount, is_mounted, no_answer, send_signal, wait_until};
 
 #[test]
 fn a_signal_ends_a_mount_also_while_a_file_is_being_read() {
     if !can_mount() {
         return;
     }
+    // An hour's worth, and more.
     let options = Options { rate: Some(200_000), ..Options::default() };
-    let ground = Ground::new(options, one_call(20_000_000));
+    let ground = Ground::new(options, one_call(1_000_000_000));
     for signal in ["INT", "TERM"] {
-        let mount = ground.mount(&[]);
+        let mount = ground.mount(&["--timeout", "1h"]);
         let mut file = File::open(recording(&ground.mountpoint())).unwrap();
         let (begun, told) = std::sync::mpsc::channel();
         let reader = thread::spawn(move || {
@@ -28,10 +28,8 @@ fn a_signal_ends_a_mount_also_while_a_file_is_being_read() {
                 let _ = begun.send(());
             }
         });
-        told.recv_timeout(Duration::from_secs(30)).unwrap();
-        let sent = Instant::now();
+        told.recv().unwrap();
         assert_eq!(mount.end_with(signal), Some(0), "{signal}: {}", mount.log());
-        assert!(sent.elapsed() < Duration::from_secs(5), "{signal}: {:?}", sent.elapsed());
         assert!(!is_mounted(&ground.mountpoint()), "{signal}");
         reader.join().unwrap();
     }
@@ -44,9 +42,7 @@ fn unmounting_ends_a_mount_in_the_foreground() {
     }
     let ground = ground_with_one_call();
     let mount = ground.mount(&[]);
-    // In use for a moment: the daemon itself looks whether its mount answers.
-    let mut unmount = unmount(&ground.mountpoint(), &[]);
-    wait_until("it is unmounted", || output(&mut unmount).status.success());
+    unmounted(&mut unmount(&ground.mountpoint(), &[]));
     assert_eq!(mount.wait(), Some(0), "{}", mount.log());
 }
 
@@ -56,15 +52,14 @@ fn a_signal_ends_a_mount_that_does_not_answer_yet() {
         return;
     }
     let ground = ground_with_one_call();
-    ground.sandbox.faults().add(Rule::new(Action::Delay { millis: 60_000 }));
+    ground.sandbox.faults().add(no_answer());
     for signal in ["INT", "TERM"] {
         ground.sandbox.clear_requests();
-        let mut mount = Running::start(ground.mount_command(&["-f"]).stderr(Stdio::null()));
+        let mut mount = ground.mount_command(&["-f", "--timeout", "1h"]);
+        let mut mount = Running::start(mount.stderr(Stdio::null()));
         wait_until("the API is asked", || !ground.sandbox.requests().is_empty());
-        let sent = Instant::now();
         send_signal(mount.0.id(), signal);
         assert_eq!(mount.code(), Some(0), "{signal}");
-        assert!(sent.elapsed() < Duration::from_secs(5), "{signal}: {:?}", sent.elapsed());
         assert!(!is_mounted(&ground.mountpoint()), "{signal}");
     }
 }
@@ -75,8 +70,9 @@ fn a_mount_in_the_background_ends_with_the_command_that_waits_for_it() {
         return;
     }
     let ground = ground_with_one_call();
-    ground.sandbox.faults().add(Rule::new(Action::Delay { millis: 60_000 }));
-    let mut typed = Running::start(ground.mount_command(&[]).stderr(Stdio::null()));
+    ground.sandbox.faults().add(no_answer());
+    let mut typed = ground.mount_command(&["--timeout", "1h"]);
+    let mut typed = Running::start(typed.stderr(Stdio::null()));
     wait_until("the API is asked", || !ground.sandbox.requests().is_empty());
     assert_eq!(daemons(&ground.mountpoint()).len(), 2);
     send_signal(typed.0.id(), "TERM");

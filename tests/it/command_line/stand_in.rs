@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{AtEnd, Running, recording, refusal, success, unmount};
+use super::{AtEnd, Running, recording, refusal, success, unmount, unmounted};
 use crate::ground::{REELFS, can_mount, is_mounted, send_signal, wait_until};
 
 fn directory() -> tempfile::TempDir {
@@ -88,7 +88,7 @@ fn a_sandbox_says_its_address_writes_its_keys_and_can_be_mounted() {
         .env("XDG_CACHE_HOME", dir.path());
     success(&mut mount);
     recording(&at);
-    success(&mut unmount(&at, &[]));
+    unmounted(&mut unmount(&at, &[]));
 
     let taken = address.strip_prefix("https://").unwrap();
     let in_use = refusal(Command::new(REELFS).args(["sandbox", "--listen", taken]), 1);

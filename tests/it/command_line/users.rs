@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::{Running, daemons, ground_with_one_call, is_root, refusal, success};
+use super::{Running, daemons, ground_with_one_call, is_root, refusal, success, unmounted};
 use crate::ground::{
     Ground, REELFS, can_mount, days_ago, output, send_signal, slashed, text, wait_until,
 };
@@ -49,7 +49,7 @@ impl Place {
             chown(home.join(own), Some(USER), Some(USER)).unwrap();
         }
         let mut unshare = Command::new("unshare");
-        let script = format!("{setup} && echo ready && exec sleep 150");
+        let script = format!("{setup} && echo ready && exec sleep 600");
         unshare.args(["--mount", "bash", "-c", &script, "bash"]).arg(home.join("node"));
         let mut holder = Running::start(unshare.stdout(Stdio::piped()));
         let mut word = String::new();
@@ -133,7 +133,7 @@ fn an_ordinary_user_mounts_reads_and_unmounts() {
     assert_eq!(private.uid(), 0, "the process can be dumped");
     let log = fs::metadata(place.home.join(".local/state/reelfs/reelfs.log")).unwrap();
     assert_eq!((log.uid(), log.mode() & 0o777), (USER, 0o600));
-    success(&mut place.unmount(place.user(&[])));
+    unmounted(&mut place.unmount(place.user(&[])));
     wait_until("the daemon ends", || daemons(&at).is_empty());
     assert!(!place.is_mounted());
 }
@@ -151,7 +151,7 @@ fn an_ordinary_users_dead_mount_is_cleared_and_root_unmounts_for_everybody() {
     }
     assert!(!place.is_mounted());
     success(&mut place.mount_as_user(&[]));
-    success(&mut place.unmount(place.root(&[])));
+    unmounted(&mut place.unmount(place.root(&[])));
     assert!(!place.is_mounted());
     wait_until("the daemon ends", || daemons(&at).is_empty());
 }
