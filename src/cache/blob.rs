@@ -53,6 +53,8 @@ pub struct Blob {
     came_early: AtomicBool,
     version: OnceLock<Version>,
     stale: AtomicBool,
+    /// Whether the server was seen to send everything, whatever was asked.
+    pub(super) unranged: AtomicBool,
     pub(super) progress: Mutex<Progress>,
     /// Told when the version is learned, when a fetch fails, and when somebody wants more.
     pub(super) changed: Notify,
@@ -115,6 +117,7 @@ impl Blob {
             came_early: AtomicBool::new(false),
             version,
             stale: AtomicBool::new(false),
+            unranged: AtomicBool::new(false),
             progress: Mutex::default(),
             changed: Notify::new(),
             size_awaited: AtomicUsize::new(0),
@@ -139,6 +142,11 @@ impl Blob {
     /// Whether the server was seen to serve another version: nothing more comes from this blob.
     pub fn is_stale(&self) -> bool {
         self.stale.load(Ordering::Acquire)
+    }
+
+    /// Whether the server ignores ranges, so that the end of the object costs all of it.
+    pub fn comes_whole(&self) -> bool {
+        self.unranged.load(Ordering::Acquire)
     }
 
     /// The version, if it is known by now.
@@ -194,6 +202,9 @@ impl Blob {
             return Ok(Bytes::new());
         }
         let blocks = BlockIndex::of(offset)..BlockIndex::of(end - 1).next();
+        // What spans several blocks is joined to a copy.
+        let joined = if blocks.start.next() < blocks.end { end - offset } else { 0 };
+        let _room = self.memory.room(joined);
         let wanted = self.want(blocks.clone(), When::Now);
         let (hits, misses) = wanted.hits_and_misses();
         self.memory.metrics().looked_up(hits, misses);
@@ -243,6 +254,11 @@ impl Blob {
         }
         self.changed.notify_waiters();
         Interest { blocks, blob: Arc::clone(self) }
+    }
+
+    /// Takes note that a reader has gone through blocks, and will not come back to them.
+    pub fn went_through(&self, blocks: Range<BlockIndex>) {
+        self.memory.went_through(self, blocks);
     }
 
     /// The request for some blocks, bound to the version if one is known.

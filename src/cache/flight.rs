@@ -6,13 +6,15 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 
 use super::BLOCK_SIZE;
 use super::blob::{Blob, BlockIndex, changed};
+use super::memory::Room;
 use crate::source::{RangeAnswer, Urgency, Version};
 use crate::types::{Cause, Failure, lock};
 
@@ -25,6 +27,8 @@ pub(super) struct Flight {
     /// Blocks still to come; `end` is open (`u32::MAX`) while the body's end is not known.
     rest: Range<BlockIndex>,
     urgency: Urgency,
+    /// Room in memory for what was asked and has not come yet.
+    room: Room,
     /// Whether the server sends everything, whatever was asked.
     whole: bool,
     /// What those get who still wait when the flight ends.
@@ -35,7 +39,8 @@ impl Flight {
     /// Starts to fetch `blocks`, whose slots stand in the blob's progress already.
     pub(super) fn start(blob: Arc<Blob>, blocks: Range<BlockIndex>, urgency: Urgency) {
         let ending = Err(Failure::new(Cause::Internal, "a fetch ended without an outcome"));
-        let mut flight = Self { blob, rest: blocks, urgency, whole: false, ending };
+        let room = blob.memory.room(blocks.end.start() - blocks.start.start());
+        let mut flight = Self { blob, rest: blocks, urgency, room, whole: false, ending };
         tokio::spawn(async move {
             flight.ending = flight.run().await;
             if let Err(failure) = &flight.ending
@@ -109,6 +114,7 @@ impl Flight {
         let mut missing = missing.into_iter();
         self.rest = missing.next().unwrap_or(next..next);
         for blocks in missing {
+            self.room.shrink(blocks.end.start() - blocks.start.start());
             Self::start(Arc::clone(&self.blob), blocks, self.urgency.clone());
         }
     }
@@ -116,6 +122,7 @@ impl Flight {
     /// Makes this the body through which all blocks come, unless another one already is and has
     /// everything that this one was asked for still before it: then false.
     fn board_whole(&mut self) -> bool {
+        self.blob.unranged.store(true, Ordering::Release);
         let mut progress = lock(&self.blob.progress);
         let pending = progress.slots.range(self.rest.clone()).next().map(|(index, _)| *index);
         if progress.whole.is_some_and(|next| pending.is_none_or(|first| next <= first)) {
@@ -132,18 +139,18 @@ impl Flight {
     /// Cuts a body into blocks, until it ends or nobody wants more of it.
     async fn read(&mut self, mut answer: RangeAnswer) -> Result<(), Failure> {
         let mut received = answer.offset;
-        let mut block = BytesMut::new();
+        let mut block = Vec::new();
         while let Some(chunk) = answer.body.next().await {
             let mut chunk = chunk?;
             received += chunk.len() as u64;
             while !chunk.is_empty() {
                 let room = usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX) - block.len();
                 if block.is_empty() {
-                    block.reserve(self.block_len(answer.total));
+                    block.reserve_exact(self.block_len(answer.total));
                 }
                 block.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
                 if block.len() as u64 == BLOCK_SIZE {
-                    self.hand_over(block.split().freeze());
+                    self.hand_over(std::mem::take(&mut block).into());
                     if self.rest.is_empty() || !self.is_wanted(answer.total).await {
                         return Ok(());
                     }
@@ -158,7 +165,8 @@ impl Flight {
         // The last block of an object is short; any other one that is, is not all there yet.
         if received == size && !block.is_empty() {
             // Its room was made for a whole block where the size was not known.
-            self.hand_over(Bytes::copy_from_slice(&block));
+            block.shrink_to_fit();
+            self.hand_over(block.into());
         }
         self.blob.learn(&Version { total: size, validator: answer.validator })
     }
@@ -178,7 +186,8 @@ impl Flight {
     }
 
     /// Stores a block and wakes those who wait for it.
-    fn fill(&self, index: BlockIndex, bytes: Bytes) {
+    fn fill(&mut self, index: BlockIndex, bytes: Bytes) {
+        self.room.shrink(BLOCK_SIZE);
         // Into memory first: whoever finds no slot must find the block.
         self.blob.memory.put(&self.blob, index, bytes.clone());
         let slot = {

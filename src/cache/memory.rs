@@ -1,5 +1,12 @@
 //! The blocks in memory: least recently used first out, weighed in bytes.
+//!
+//! One budget covers all that the cache holds: the blocks that are here, and room for those that are
+//! under way. A block that somebody holds stays: letting go of it would free nothing, and whoever
+//! had it fetched ahead comes for it. Blocks that a reader went through from one end to the other go
+//! first, and few of them stay at all: the kernel has them now, and memory that is used over and over
+//! is faster than memory that is fresh.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -9,6 +16,11 @@ use super::blob::{Blob, BlockIndex};
 use crate::metrics::Metrics;
 use crate::types::lock;
 
+/// Blocks that were gone through may hold this part of the budget: an eighth.
+const GONE_THROUGH: u64 = 8;
+
+type ByUse = LruCache<(u64, BlockIndex), Block>;
+
 /// Blocks of all blobs within one budget of bytes.
 pub(super) struct Memory {
     budget: u64,
@@ -17,8 +29,14 @@ pub(super) struct Memory {
 }
 
 struct Blocks {
-    by_use: LruCache<(u64, BlockIndex), Block>,
+    by_use: ByUse,
+    gone_through: ByUse,
+    /// Bytes of the blocks that were gone through.
+    passed: u64,
+    /// Bytes of all blocks.
     held: u64,
+    /// Bytes for which there must be room.
+    coming: u64,
 }
 
 /// A block keeps its blob alive, so that a later open finds what is still in memory.
@@ -27,11 +45,23 @@ struct Block {
     _blob: Arc<Blob>,
 }
 
+/// Room for bytes that are not blocks yet, or are copies of some. Given back when it is dropped.
+pub(super) struct Room {
+    memory: Arc<Memory>,
+    bytes: u64,
+}
+
 impl Memory {
     /// An empty store that holds at most `budget` bytes.
     pub(super) fn new(budget: u64) -> Self {
-        let blocks = Mutex::new(Blocks { by_use: LruCache::unbounded(), held: 0 });
-        Self { budget, blocks, metrics: Arc::default() }
+        let blocks = Blocks {
+            by_use: LruCache::unbounded(),
+            gone_through: LruCache::unbounded(),
+            passed: 0,
+            held: 0,
+            coming: 0,
+        };
+        Self { budget, blocks: Mutex::new(blocks), metrics: Arc::default() }
     }
 
     /// The same, counting there.
@@ -56,34 +86,198 @@ impl Memory {
 
     /// A block, which counts as used now.
     pub(super) fn get(&self, blob: &Blob, index: BlockIndex) -> Option<Bytes> {
-        lock(&self.blocks).by_use.get(&(blob.number(), index)).map(|block| block.bytes.clone())
+        let key = (blob.number(), index);
+        let mut blocks = lock(&self.blocks);
+        if let Some(block) = blocks.by_use.get(&key) {
+            return Some(block.bytes.clone());
+        }
+        let block = blocks.gone_through.pop(&key)?;
+        blocks.passed -= block.len();
+        let bytes = block.bytes.clone();
+        blocks.by_use.push(key, block);
+        Some(bytes)
     }
 
     /// A block by its blob's number, which does not count as used.
     pub(super) fn peek(&self, blob: u64, index: BlockIndex) -> Option<Bytes> {
-        lock(&self.blocks).by_use.peek(&(blob, index)).map(|block| block.bytes.clone())
+        let (key, blocks) = ((blob, index), lock(&self.blocks));
+        let block = blocks.by_use.peek(&key).or_else(|| blocks.gone_through.peek(&key));
+        block.map(|block| block.bytes.clone())
     }
 
-    /// Keeps a block and lets go of the least recently used ones that no longer fit.
+    /// Makes room for `bytes` bytes: a reader's, or read-ahead's, which has its own bound.
+    pub(super) fn room(self: &Arc<Self>, bytes: u64) -> Room {
+        self.change(|blocks| blocks.coming += bytes);
+        Room { memory: Arc::clone(self), bytes }
+    }
+
+    /// Keeps a block.
     pub(super) fn put(&self, blob: &Arc<Blob>, index: BlockIndex, bytes: Bytes) {
-        let mut evicted = Vec::new();
-        {
+        let block = Block { bytes, _blob: Arc::clone(blob) };
+        self.change(|blocks| blocks.keep((blob.number(), index), block));
+    }
+
+    /// Takes note that a reader has gone through blocks, and will not come back to them.
+    pub(super) fn went_through(&self, blob: &Blob, range: Range<BlockIndex>) {
+        self.change(|blocks| {
+            for index in (range.start.0..range.end.0).map(BlockIndex) {
+                let key = (blob.number(), index);
+                if let Some(block) = blocks.by_use.pop(&key) {
+                    blocks.passed += block.len();
+                    blocks.gone_through.push(key, block);
+                }
+            }
+        });
+    }
+
+    /// Changes what is held, and lets go of what no longer fits.
+    fn change(&self, change: impl FnOnce(&mut Blocks)) {
+        let evicted = {
             let mut blocks = lock(&self.blocks);
-            let key = (blob.number(), index);
-            blocks.held += bytes.len() as u64;
-            let block = Block { bytes, _blob: Arc::clone(blob) };
-            if let Some((_, replaced)) = blocks.by_use.push(key, block) {
-                blocks.held -= replaced.bytes.len() as u64;
-                evicted.push(replaced);
-            }
-            while blocks.held > self.budget
-                && let Some((_, oldest)) = blocks.by_use.pop_lru()
-            {
-                blocks.held -= oldest.bytes.len() as u64;
-                evicted.push(oldest);
-            }
-        }
+            change(&mut blocks);
+            blocks.evict(self.budget)
+        };
         // Freed here, after the lock: the last block of a blob takes the blob along.
         drop(evicted);
+    }
+}
+
+impl Block {
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+}
+
+impl Blocks {
+    fn keep(&mut self, key: (u64, BlockIndex), block: Block) {
+        if let Some(replaced) = self.gone_through.pop(&key) {
+            self.passed -= replaced.len();
+            self.held -= replaced.len();
+        }
+        self.held += block.len();
+        if let Some((_, replaced)) = self.by_use.push(key, block) {
+            self.held -= replaced.len();
+        }
+    }
+
+    /// Takes out blocks that nobody holds, until the rest fits.
+    fn evict(&mut self, budget: u64) -> Vec<Block> {
+        let mut evicted = Vec::new();
+        let too_much = |blocks: &Self| blocks.held + blocks.coming > budget;
+        for _ in 0..self.gone_through.len() {
+            if self.passed <= budget / GONE_THROUGH && !too_much(self) {
+                break;
+            }
+            if let Some(block) = take_oldest(&mut self.gone_through) {
+                self.passed -= block.len();
+                self.held -= block.len();
+                evicted.push(block);
+            }
+        }
+        for _ in 0..self.by_use.len() {
+            if !too_much(self) {
+                break;
+            }
+            if let Some(block) = take_oldest(&mut self.by_use) {
+                self.held -= block.len();
+                evicted.push(block);
+            }
+        }
+        evicted
+    }
+}
+
+/// Takes out the block that was not used for the longest time. If somebody holds it it is used.
+fn take_oldest(blocks: &mut ByUse) -> Option<Block> {
+    let (key, oldest) = blocks.pop_lru()?;
+    if oldest.bytes.is_unique() {
+        return Some(oldest);
+    }
+    blocks.push(key, oldest);
+    None
+}
+
+impl Room {
+    /// Gives back what `bytes` bytes took: they are a block now.
+    pub(super) fn shrink(&mut self, bytes: u64) {
+        let back = bytes.min(self.bytes);
+        self.bytes -= back;
+        lock(&self.memory.blocks).coming -= back;
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.shrink(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+    use crate::source::{RangeAnswer, RangeRequest, RangeSource};
+    use crate::types::{Cause, Failure, Link, ObjectId};
+
+    struct Nothing;
+
+    impl RangeSource for Nothing {
+        fn open(&self, _: RangeRequest) -> BoxFuture<'static, Result<RangeAnswer, Failure>> {
+            Box::pin(async { Err(Failure::new(Cause::Internal, "there is nothing")) })
+        }
+    }
+
+    /// A store of 800 bytes with blocks of 100, numbered from 0.
+    fn filled(blocks: u32) -> (Arc<Memory>, Arc<Blob>) {
+        let memory = Arc::new(Memory::new(800));
+        let link = Link::parse("https://example.com/a").unwrap();
+        let source = Arc::new(Nothing);
+        let blob = Blob::new(ObjectId::new("a"), link, None, source, Arc::clone(&memory), None);
+        for index in 0..blocks {
+            memory.put(&blob, BlockIndex(index), Bytes::from(vec![0; 100]));
+        }
+        (memory, blob)
+    }
+
+    fn here(memory: &Memory, blob: &Blob) -> Vec<u32> {
+        (0..20).filter(|index| memory.get(blob, BlockIndex(*index)).is_some()).collect()
+    }
+
+    #[test]
+    fn what_is_coming_has_its_room_until_it_is_here() {
+        let (memory, blob) = filled(8);
+        let mut room = memory.room(300);
+        assert_eq!(here(&memory, &blob), [3, 4, 5, 6, 7]);
+        room.shrink(100);
+        memory.put(&blob, BlockIndex(9), Bytes::from(vec![0; 100]));
+        assert_eq!((memory.held(), here(&memory, &blob).len()), (600, 6));
+        drop(room);
+        assert_eq!(lock(&memory.blocks).coming, 0);
+    }
+
+    #[test]
+    fn what_somebody_holds_stays() {
+        let (memory, blob) = filled(8);
+        let held = memory.get(&blob, BlockIndex(0));
+        memory.get(&blob, BlockIndex(1));
+        let room = memory.room(700);
+        assert_eq!(here(&memory, &blob), [0]);
+        drop((held, room));
+        let _room = memory.room(800);
+        assert_eq!(here(&memory, &blob), [0_u32; 0]);
+    }
+
+    #[test]
+    fn what_was_gone_through_goes_first_and_comes_back_when_it_is_used_again() {
+        let (memory, blob) = filled(4);
+        memory.went_through(&blob, BlockIndex(0)..BlockIndex(4));
+        let passed = || lock(&memory.blocks).passed;
+        assert_eq!((memory.held(), passed()), (100, 100), "an eighth");
+        assert_eq!(here(&memory, &blob), [3]);
+        assert_eq!((memory.held(), passed()), (100, 0));
+        memory.went_through(&blob, BlockIndex(3)..BlockIndex(4));
+        memory.put(&blob, BlockIndex(3), Bytes::from(vec![0; 50]));
+        assert_eq!((memory.held(), passed()), (50, 0));
     }
 }

@@ -4,6 +4,8 @@
 //! Invariants: bytes come out in order, each once; none comes from another version; the stream ends
 //! after the byte that the answer announced, or with an error.
 
+use std::time::Duration;
+
 use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -33,6 +35,32 @@ pub(super) struct Body {
     ask: Ask,
     schedule: Schedule,
     pass: Option<Pass>,
+    pace: Pace,
+}
+
+/// How fast the first response comes.
+struct Pace {
+    /// How long it took to begin.
+    answered_in: Duration,
+    /// When its first chunk was here, which may have waited somewhere, and the bytes since.
+    began: Option<Instant>,
+    received: u64,
+}
+
+impl Pace {
+    fn receive(&mut self, bytes: usize) {
+        match self.began {
+            None => self.began = Some(Instant::now()),
+            Some(_) => self.received += bytes as u64,
+        }
+    }
+
+    /// Whether `left` bytes take no longer than the answer to another request, which may as well be
+    /// sent now: its bytes come when these are here, and no connection's time is lost.
+    fn ends_soon(&self, left: u64) -> bool {
+        let elapsed = self.began.map_or(0, |began| began.elapsed().as_nanos());
+        elapsed * u128::from(left) < self.answered_in.as_nanos() * u128::from(self.received)
+    }
 }
 
 /// The response that is being read.
@@ -71,6 +99,7 @@ impl Body {
         opened: Opened,
         peeked: Bytes,
         pass: Pass,
+        answered_in: Duration,
     ) -> Self {
         let Opened { head, response, ask } = opened;
         let total = want.total.or(head.total);
@@ -95,6 +124,7 @@ impl Body {
             ask,
             schedule: Schedule::default(),
             pass: Some(pass),
+            pace: Pace { answered_in, began: None, received: 0 },
         }
     }
 
@@ -181,6 +211,12 @@ impl Body {
             chunk.truncate(left);
         }
         self.want.offset += chunk.len() as u64;
+        self.pace.receive(chunk.len());
+        if let (Some(pass), Some(end)) = (&mut self.pass, self.end)
+            && self.pace.ends_soon(end - self.want.offset)
+        {
+            pass.ends_soon();
+        }
         if segment.is_done(self.end, self.want.offset) {
             // The next reader may have the connection before this one asks for the end.
             self.release();

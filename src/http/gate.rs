@@ -2,7 +2,10 @@
 //!
 //! The limit is counted in units. A request for a block or less is over after a round trip and
 //! takes one; a longer one keeps its connection busy and takes two. So `connections` long transfers
-//! fit, or twice as many short ones, which is what makes learning a thousand sizes quick.
+//! fit, or twice as many short ones, which is what makes learning a thousand sizes quick. One more
+//! connection is a reader's alone, so that it need not wait for any read-ahead to end. A transfer that
+//! is nearly over lets the next request go out, so that no connection's share of the line lies idle
+//! while an answer is on its way.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,13 +23,17 @@ const SHORT_UNITS: usize = 1;
 
 /// The way to the servers.
 pub(super) struct Gate {
-    /// Units that read-ahead leaves free, so that a reader need not wait for any of it to end.
+    /// Requests that may be ending at a time.
+    most_ending: usize,
+    /// Units that read-ahead leaves free.
     reserve: usize,
     state: Mutex<State>,
 }
 
 struct State {
     free: usize,
+    /// Requests that gave their units back before their end.
+    ending: usize,
     waiting: Vec<Waiting>,
 }
 
@@ -40,6 +47,7 @@ struct Waiting {
 pub(super) struct Pass {
     gate: Arc<Gate>,
     units: usize,
+    ending: bool,
     /// Counts the request as under way.
     pub(super) counted: Option<InFlight>,
 }
@@ -49,8 +57,8 @@ impl Gate {
     pub(super) fn new(connections: usize) -> Arc<Self> {
         let units = connections.max(1).saturating_mul(LONG_UNITS);
         let reserve = if connections > 1 { LONG_UNITS } else { 0 };
-        let state = Mutex::new(State { free: units, waiting: Vec::new() });
-        Arc::new(Self { reserve, state })
+        let state = State { free: units + reserve, ending: 0, waiting: Vec::new() };
+        Arc::new(Self { most_ending: connections, reserve, state: Mutex::new(state) })
     }
 
     /// Waits for a pass for `bytes` bytes.
@@ -84,7 +92,12 @@ impl Gate {
                 let Some(index) = state.next(self.reserve) else { return };
                 let next = state.waiting.swap_remove(index);
                 state.free -= next.units;
-                let pass = Pass { gate: Arc::clone(self), units: next.units, counted: None };
+                let pass = Pass {
+                    gate: Arc::clone(self),
+                    units: next.units,
+                    ending: false,
+                    counted: None,
+                };
                 (next, pass)
             };
             // Whoever gave up waiting gets none: the pass comes back, and is dropped here.
@@ -103,9 +116,33 @@ impl State {
     }
 }
 
+impl Pass {
+    /// Lets the next request go out before this one has ended: its answer begins when this one's last
+    /// bytes are here.
+    pub(super) fn ends_soon(&mut self) {
+        {
+            let mut state = lock(&self.gate.state);
+            if self.ending || state.ending >= self.gate.most_ending {
+                return;
+            }
+            self.ending = true;
+            state.ending += 1;
+            state.free += self.units;
+        }
+        self.gate.admit();
+    }
+}
+
 impl Drop for Pass {
     fn drop(&mut self) {
-        lock(&self.gate.state).free += self.units;
+        {
+            let mut state = lock(&self.gate.state);
+            if self.ending {
+                state.ending -= 1;
+            } else {
+                state.free += self.units;
+            }
+        }
         self.gate.admit();
     }
 }
@@ -123,11 +160,26 @@ mod tests {
     fn twice_as_many_short_requests_fit_and_readers_find_room_beside_read_ahead() {
         let gate = Gate::new(4);
         let long: Vec<_> = (0..4).filter_map(|_| ahead(&gate, 4 << 20)).collect();
-        assert_eq!(long.len(), 3, "one connection is left for readers");
+        assert_eq!(long.len(), 4);
         assert!(gate.pass(4 << 20, &Urgency::now()).now_or_never().is_some());
         drop(long);
         let short: Vec<_> = (0..9).filter_map(|_| ahead(&gate, 1)).collect();
-        assert_eq!(short.len(), 6);
+        assert_eq!(short.len(), 8);
+    }
+
+    #[test]
+    fn what_is_nearly_over_lets_the_next_go_out_but_no_more_than_as_many_again() {
+        let gate = Gate::new(2);
+        let mut passes: Vec<_> = (0..2).filter_map(|_| ahead(&gate, 4 << 20)).collect();
+        assert!(ahead(&gate, 4 << 20).is_none());
+        for round in 0..3 {
+            passes.iter_mut().for_each(Pass::ends_soon);
+            passes.extend((0..2).filter_map(|_| ahead(&gate, 4 << 20)));
+            assert_eq!(passes.len(), 4, "in round {round}");
+        }
+        drop(passes);
+        let state = lock(&gate.state);
+        assert_eq!((state.free, state.ending), (6, 0));
     }
 
     #[tokio::test]

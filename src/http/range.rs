@@ -79,10 +79,12 @@ impl HttpSource {
         let mut schedule = Schedule::default();
         let ask = Ask::new("GET", request.link.url(), Some((want.offset, want.last)));
         let pass = self.client.pass(request.len, &request.urgency, &ask, deadline).await?;
+        let asked = Instant::now();
         let mut opened = self.fetch(&request.link, &want, &mut schedule, deadline).await?;
+        let answered_in = asked.elapsed();
         let peeked = peek(&mut opened, deadline).await?;
         let head = opened.head.clone();
-        let body = Body::new(self, request.link, &want, opened, peeked, pass);
+        let body = Body::new(self, request.link, &want, opened, peeked, pass, answered_in);
         Ok(RangeAnswer {
             offset: head.offset,
             end: head.end,
