@@ -164,6 +164,10 @@ struct TypedOptions {
     memory: ByteSize,
     #[command(flatten)]
     network: TypedNetwork,
+    /// The most requests a day (UTC), counted across mounts [default: 1000 for a WhatConverts
+    /// Profile key, else no limit]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    daily_requests: Option<u64>,
     /// Where a mount in the background logs to [default: reelfs/reelfs.log in ~/.local/state]
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
@@ -315,6 +319,7 @@ impl TypedOptions {
             gid: self.gid,
             foreground: self.foreground,
             log_file: self.log_file,
+            daily_requests: self.daily_requests,
             token_life: self.token_life,
             ..self.network.settings()
         }

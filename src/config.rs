@@ -215,6 +215,8 @@ pub struct MountOptions {
     pub foreground: bool,
     /// Where a mount in the background logs to.
     pub log_file: Option<PathBuf>,
+    /// The most requests a day; none: what the vendor's plans have, where that is known.
+    pub daily_requests: Option<u64>,
     /// How long a token lives.
     pub token_life: Duration,
 }
@@ -235,6 +237,7 @@ impl Default for MountOptions {
             gid: None,
             foreground: false,
             log_file: None,
+            daily_requests: None,
             token_life: DEFAULT_TOKEN_LIFE,
         }
     }

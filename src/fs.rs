@@ -18,13 +18,17 @@ use crate::tree::{Child, File, Index, Inode, Node, Tree};
 use crate::types::{Cause, Content, Failure, lock};
 use handles::Handles;
 
+mod again;
 mod ahead;
 pub mod attributes;
+mod deadline;
 mod handles;
 mod open_file;
 
+use again::Again;
 use ahead::Ahead;
 pub use attributes::{Attributes, Kind};
+use deadline::Deadlines;
 pub use handles::HandleNumber;
 use open_file::OpenFile;
 
@@ -97,6 +101,8 @@ pub struct Fs {
     cache: Cache,
     readers: Readers,
     ahead: Ahead,
+    again: Again,
+    deadlines: Deadlines,
     policy: Policy,
     files: Handles<OpenFile>,
     directories: Handles<Vec<Child>>,
@@ -124,6 +130,8 @@ impl Fs {
                 cache,
                 readers,
                 ahead: Ahead::default(),
+                again: Again::default(),
+                deadlines: Deadlines::new(policy.timeout),
                 policy,
                 files,
                 directories,
@@ -136,17 +144,16 @@ impl Fs {
 
     /// The node of a name, with its attributes. Learns the size of a file that is not known yet.
     pub async fn lookup(self: &Arc<Self>, parent: Inode, name: &str) -> Result<Known, Failure> {
-        self.within(async {
-            let node = self.tree.child(&self.node(parent)?, name).await?;
-            self.known(&node).await
-        })
-        .await
+        let deadline = self.deadlines.begin();
+        let parent = self.node(parent)?;
+        let node = deadline.bounds(self.tree.child(&parent, name)).await?;
+        self.again.run(Tree::inode(&node), deadline.bounds(self.known(&node))).await
     }
 
     /// The attributes of an inode. Learns the size of a file that is not known yet.
     pub async fn getattr(self: &Arc<Self>, inode: Inode) -> Result<Known, Failure> {
         let node = self.node(inode)?;
-        self.within(self.known(&node)).await
+        self.again.run(inode, self.within(self.known(&node))).await
     }
 
     /// Opens a directory: lists it, and keeps the listing for the handle.
@@ -203,7 +210,8 @@ impl Fs {
         len: u32,
     ) -> Result<Bytes, Failure> {
         let file = self.files.get(handle).ok_or_else(no_such_handle)?;
-        let outcome = self.within(file.read(offset, u64::from(len))).await;
+        let read = self.within(file.read(offset, u64::from(len)));
+        let outcome = self.again.run(inode, read).await;
         match &outcome {
             Ok(_) if offset.saturating_add(u64::from(len)) >= file.size() => {
                 self.read_through(inode);
@@ -347,9 +355,13 @@ impl Fs {
         &self,
         operation: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let limit = self.policy.timeout;
-        let late = |_| Failure::new(Cause::TimedOut, format!("no answer within {limit:?}"));
-        tokio::time::timeout(limit, operation).await.map_err(late)?
+        self.deadlines.begin().bounds(operation).await
+    }
+
+    /// Takes note of how long the machine has slept, all in all: who waited through it waits no
+    /// longer than his deadline.
+    pub fn slept(&self, total: Duration) {
+        self.deadlines.slept(total);
     }
 }
 

@@ -269,6 +269,8 @@ pub enum Cause {
     Denied,
     /// The vendor asks to slow down and did not relent within the deadline.
     Throttled,
+    /// The budget of requests a day is used up.
+    OverBudget,
     /// No connection to the vendor's server could be made.
     Unreachable,
     /// The deadline passed.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::connect::{Connection, Contents, client};
+use super::connect::{Connection, Contents, client, limit};
 use super::problem::Problem;
 use super::{voximplant, whatconverts};
 use crate::config::{Auth, MountOptions};
@@ -39,6 +39,7 @@ pub(super) fn connect(
     if !matches!(auth, Auth::None) {
         warnings.extend(strangers(&list.urls(), &policy));
     }
+    limit(&client, options.daily_requests, &format!("list {}", from.display()).into());
     let name = from.file_name().unwrap_or_default().to_string_lossy();
     let source = HttpSource::new(client);
     Ok(Connection {

@@ -60,9 +60,14 @@ fn filter(verbose: u8) -> impl Filter<Registry> {
 }
 
 fn default_path() -> Option<PathBuf> {
+    Some(state_directory()?.join("reelfs.log"))
+}
+
+/// Where reelfs keeps what it must not forget; none for a user without a home.
+pub(super) fn state_directory() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state"));
-    Some(state.or_else(home)?.join("reelfs/reelfs.log"))
+    Some(state.or_else(home)?.join("reelfs"))
 }
 
 fn open(path: &Path) -> std::io::Result<File> {

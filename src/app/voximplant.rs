@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::apps;
-use super::connect::{Connection, Contents, Words, client, refused, untrusted};
+use super::connect::{Connection, Contents, Words, client, limit, refused, untrusted};
 use super::problem::Problem;
 use crate::config::{MountOptions, VoximplantKey};
 use crate::http::{Credentials, HostPolicy, HttpSource, Parameters};
@@ -44,6 +44,7 @@ pub(super) async fn connect(
         return Err(untrusted(&base));
     }
     let client = client(policy, Some(key.credentials), options)?;
+    limit(&client, options.daily_requests, &format!("voximplant {base} {}", key.name).into());
     let provider = Voximplant::new(client.clone(), &base);
     let mut warnings: Vec<_> = key.warning.map(str::to_owned).into_iter().collect();
     match provider.check().await {

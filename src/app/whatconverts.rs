@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use url::Url;
 
-use super::connect::{Connection, Contents, Words, client, refused, untrusted};
+use super::connect::{Connection, Contents, Words, client, limit, refused, untrusted};
 use super::problem::Problem;
 use crate::config::{MountOptions, WhatConvertsMedia};
 use crate::http::{HostPolicy, HttpSource};
@@ -22,6 +22,9 @@ const WORDS: Words = Words {
     vendor: "WhatConverts",
     refused: "check token and secret, and that the key was not deleted",
 };
+
+/// Requests a day that a plan with one profile has at the least.
+const PROFILE_REQUESTS: u64 = 1_000;
 
 /// What a key is.
 const KEY: &str =
@@ -50,6 +53,9 @@ pub(super) async fn connect(
             Opened::Profile(provider) => Contents::One(Arc::new(provider)),
             Opened::Agency(scopes) => Contents::Scopes(scopes),
         };
+    // An agency's plan has more, and nobody tells how much.
+    let usual = matches!(contents, Contents::One(_)).then_some(PROFILE_REQUESTS);
+    limit(&client, options.daily_requests.or(usual), &key.identity());
     Ok(Connection {
         media: Arc::new(Refusals::new(HttpSource::new(client))),
         contents,

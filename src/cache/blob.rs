@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
@@ -15,6 +16,8 @@ use super::slot::Slot;
 use crate::source::{RangeAnswer, RangeRequest, RangeSource, Urgency, Version};
 use crate::types::{Cause, Failure, Link, ObjectId, lock};
 
+/// A request that has been under way for so long leaves who joins it less than his own time.
+const A_WHILE: Duration = Duration::from_secs(1);
 /// Blocks that one request brings at the most: 8 MiB.
 const REQUEST_BLOCKS: u32 = 64;
 
@@ -80,6 +83,8 @@ pub enum When {
 pub struct Interest {
     blocks: Vec<(BlockIndex, Pending)>,
     blob: Arc<Blob>,
+    /// Whether a request was joined that had been under way for a while.
+    is_late: bool,
 }
 
 enum Pending {
@@ -143,7 +148,7 @@ impl Blob {
     /// the body where the server does not say the size before.
     pub async fn version(self: &Arc<Self>, when: When) -> Result<Version, Failure> {
         let _awaited = SizeAwaited::new(self);
-        let mut first = None;
+        let (mut first, mut asked_again) = (None, false);
         loop {
             let changed = self.changed.notified();
             if let Some(version) = self.version.get() {
@@ -154,7 +159,14 @@ impl Blob {
                 continue;
             };
             tokio::select! {
-                block = interest.block(BlockIndex(0)) => { block?; }
+                block = interest.block(BlockIndex(0)) => match block {
+                    Err(failure) if !asked_again && interest.may_ask_again(&failure) => {
+                        asked_again = true;
+                        first = None;
+                        continue;
+                    }
+                    block => { block?; }
+                },
                 () = changed => continue,
             }
             // The first block is here and the size is not: the body tells it when it ends.
@@ -187,9 +199,9 @@ impl Blob {
             return Ok(Bytes::new());
         }
         let blocks = BlockIndex::of(offset)..BlockIndex::of(end - 1).next();
-        match self.want(blocks.clone(), When::Now).bytes(offset..end).await {
-            // A request that was under way before this reader came may have run out of its own time.
-            Err(failure) if matches!(failure.cause, Cause::TimedOut | Cause::Throttled) => {
+        let interest = self.want(blocks.clone(), When::Now);
+        match interest.bytes(offset..end).await {
+            Err(failure) if interest.may_ask_again(&failure) => {
                 self.want(blocks, When::Now).bytes(offset..end).await
             }
             outcome => outcome,
@@ -202,7 +214,7 @@ impl Blob {
         let end = self.version.get().map_or(range.end, |version| {
             range.end.min(BlockIndex::of(version.total.saturating_sub(1)).next())
         });
-        let mut blocks = Vec::new();
+        let (mut blocks, mut is_late) = (Vec::new(), false);
         let mut missing: Vec<(Range<BlockIndex>, Urgency)> = Vec::new();
         let mut progress = lock(&self.progress);
         // Without the size, and without a body that will tell it, even a block that is here has to be
@@ -222,6 +234,7 @@ impl Blob {
                 progress.slots.insert(index, Arc::clone(&slot));
                 slot
             });
+            is_late |= slot.age() > A_WHILE;
             if when == When::Now {
                 slot.hurry();
             }
@@ -232,7 +245,7 @@ impl Blob {
             Flight::start(Arc::clone(self), run, urgency);
         }
         self.changed.notify_waiters();
-        Interest { blocks, blob: Arc::clone(self) }
+        Interest { blocks, blob: Arc::clone(self), is_late }
     }
 
     /// The request for some blocks, bound to the version if one is known.
@@ -275,6 +288,16 @@ impl Blob {
 }
 
 impl Interest {
+    /// Whether a request of one's own may meet what the one that was joined did not: it has all of
+    /// its time still before it, and a budget that is kept for readers.
+    fn may_ask_again(&self, failure: &Failure) -> bool {
+        match failure.cause {
+            Cause::TimedOut | Cause::Throttled => self.is_late,
+            Cause::OverBudget => true,
+            _ => false,
+        }
+    }
+
     /// Waits until all blocks are here.
     pub async fn all(&self) -> Result<(), Failure> {
         for (index, _) in &self.blocks {

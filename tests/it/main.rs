@@ -4,7 +4,9 @@
 #![expect(clippy::print_stderr, reason = "what is skipped says so")]
 
 mod applications;
+mod budget;
 mod command_line;
+mod faults;
 mod get;
 mod ground;
 mod http_source;

@@ -14,7 +14,7 @@ use reelfs::sandbox::{
     Account, Action, Content, Kind, NewRecord, NewSession, Options, Ranges, Rule,
 };
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, sh, slashed};
+use crate::ground::{Ground, Mount, at, can_mount, days_ago, sh, slashed, wait_until};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -268,11 +268,14 @@ fn a_fault_that_stays_is_an_error_and_the_mount_lives_on() {
         assert_eq!(error.raw_os_error(), Some(errno), "{action:?}");
         ground.sandbox.faults().clear();
     }
-    // The headers tell the size, so the file can be opened; its bytes do not come.
+    // A timeout is remembered for a moment.
+    wait_until("the file is well again", || fs::metadata(&path).is_ok());
+    // Its bytes do not come.
     ground.sandbox.faults().add(Rule::new(Action::Stall { after: 10 }).on_file(Kind::Recording));
     let error = fs::read(&path).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::ETIMEDOUT));
     ground.sandbox.faults().clear();
+    wait_until("the file is well again", || fs::read(&path).is_ok());
     assert!(fs::read(&path).unwrap() == ramp(7, 2 * MIB + 3));
 }
 

@@ -45,7 +45,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
 const LIBRARIES: [(&str, &[&str]); 6] = [
     ("fuser", &["fuse"]),
     ("libc", &["fuse"]),
-    ("nix", &["fuse", "app"]),
+    ("nix", &["fuse", "app", "http/quota"]),
     ("reqwest", &["http"]),
     ("jsonwebtoken", &["http/jwt", "sandbox"]),
     ("clap", &["cli"]),

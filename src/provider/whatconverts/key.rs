@@ -85,6 +85,11 @@ impl KeyPair {
         }
     }
 
+    /// What tells this key from all others. Secret.
+    pub fn identity(&self) -> SecretString {
+        format!("{}:{}", self.token.expose_secret(), self.secret.expose_secret()).into()
+    }
+
     /// The token alone, in the query.
     pub fn for_links(&self) -> Credentials {
         Credentials::Parameters(Parameters::new([], "token", self.token.clone()))
