@@ -17,6 +17,7 @@ mod get;
 mod list;
 mod log;
 mod mount;
+mod panics;
 mod problem;
 mod sandbox;
 mod terminal;

@@ -168,6 +168,9 @@ struct TypedOptions {
     /// Profile key, else no limit]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     daily_requests: Option<u64>,
+    /// Append a JSON line to this file for each open of a file: who, what, how much
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
     /// Where a mount in the background logs to [default: reelfs/reelfs.log in ~/.local/state]
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
@@ -320,6 +323,7 @@ impl TypedOptions {
             foreground: self.foreground,
             log_file: self.log_file,
             daily_requests: self.daily_requests,
+            audit: self.audit,
             token_life: self.token_life,
             ..self.network.settings()
         }

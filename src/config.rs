@@ -217,6 +217,8 @@ pub struct MountOptions {
     pub log_file: Option<PathBuf>,
     /// The most requests a day; none: what the vendor's plans have, where that is known.
     pub daily_requests: Option<u64>,
+    /// The file that says who read what.
+    pub audit: Option<PathBuf>,
     /// How long a token lives.
     pub token_life: Duration,
 }
@@ -238,6 +240,7 @@ impl Default for MountOptions {
             foreground: false,
             log_file: None,
             daily_requests: None,
+            audit: None,
             token_life: DEFAULT_TOKEN_LIFE,
         }
     }

@@ -21,6 +21,7 @@ use handles::Handles;
 mod again;
 mod ahead;
 pub mod attributes;
+mod audit;
 mod deadline;
 mod handles;
 mod open_file;
@@ -28,6 +29,8 @@ mod open_file;
 use again::Again;
 use ahead::Ahead;
 pub use attributes::{Attributes, Kind};
+use audit::Trail;
+pub use audit::{Audit, Caller};
 use deadline::Deadlines;
 pub use handles::HandleNumber;
 use open_file::OpenFile;
@@ -39,6 +42,9 @@ const GROWING: Duration = Duration::from_secs(1);
 
 /// How long an open waits until the kernel has dropped an older version.
 const NOTICE_WAIT: Duration = Duration::from_secs(1);
+
+/// How long the end of a mount waits for the last lines of its audit.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Prefix of the names of extended attributes.
 const XATTR_PREFIX: &str = "user.reelfs.";
@@ -94,6 +100,13 @@ pub struct Policy {
     pub timeout: Duration,
 }
 
+/// A file that is open.
+struct Open {
+    file: OpenFile,
+    /// Where who reads what is written down.
+    trail: Option<Trail>,
+}
+
 /// The filesystem of one mount.
 pub struct Fs {
     tree: Tree,
@@ -104,7 +117,8 @@ pub struct Fs {
     again: Again,
     deadlines: Deadlines,
     policy: Policy,
-    files: Handles<OpenFile>,
+    audit: Option<Audit>,
+    files: Handles<Open>,
     directories: Handles<Vec<Child>>,
     /// Files of which the kernel may hold an older version's pages.
     outdated: Mutex<HashSet<Inode>>,
@@ -133,6 +147,7 @@ impl Fs {
                 again: Again::default(),
                 deadlines: Deadlines::new(policy.timeout),
                 policy,
+                audit: None,
                 files,
                 directories,
                 outdated: Mutex::default(),
@@ -140,6 +155,12 @@ impl Fs {
             },
             receiver,
         )
+    }
+
+    /// The same, writing down who reads what.
+    #[must_use]
+    pub fn audited(self, audit: Option<Audit>) -> Self {
+        Self { audit, ..self }
     }
 
     /// The node of a name, with its attributes. Learns the size of a file that is not known yet.
@@ -177,7 +198,7 @@ impl Fs {
     }
 
     /// Opens a file for reading.
-    pub async fn open(self: &Arc<Self>, inode: Inode) -> Result<Opened, Failure> {
+    pub async fn open(self: &Arc<Self>, inode: Inode, caller: Caller) -> Result<Opened, Failure> {
         let node = self.node(inode)?;
         let file = self
             .within(async {
@@ -196,9 +217,22 @@ impl Fs {
         let pages = match file {
             OpenFile::Whole(_) => Pages::Bypass,
             OpenFile::Object(_) if lock(&self.outdated).remove(&inode) => Pages::Drop,
+            // What the kernel reads from its own pages nobody could write down.
+            OpenFile::Object(_) if self.audit.is_some() => Pages::Drop,
             OpenFile::Object(_) => Pages::Keep,
         };
-        Ok(Opened { handle: self.files.add(file), pages })
+        let trail = self.audit.as_ref().and_then(|audit| match &node {
+            Node::Index(_, date) => {
+                let day = date.to_string();
+                Some(audit.opened(caller, &format!("{day}.jsonl"), &day, None))
+            }
+            Node::File(file) => {
+                let day = file.day.to_string();
+                Some(audit.opened(caller, &file.name, &day, Some(&file.object)))
+            }
+            _ => None,
+        });
+        Ok(Opened { handle: self.files.add(Open { file, trail }), pages })
     }
 
     /// Up to `len` bytes at `offset`; fewer only at the end of the file.
@@ -209,9 +243,13 @@ impl Fs {
         offset: u64,
         len: u32,
     ) -> Result<Bytes, Failure> {
-        let file = self.files.get(handle).ok_or_else(no_such_handle)?;
+        let open = self.files.get(handle).ok_or_else(no_such_handle)?;
+        let file = &open.file;
         let read = self.within(file.read(offset, u64::from(len)));
         let outcome = self.again.run(inode, read).await;
+        if let (Some(trail), Ok(bytes)) = (&open.trail, &outcome) {
+            trail.read(bytes.len());
+        }
         match &outcome {
             Ok(_) if offset.saturating_add(u64::from(len)) >= file.size() => {
                 self.read_through(inode);
@@ -229,6 +267,14 @@ impl Fs {
     /// Closes a file.
     pub fn release(&self, handle: HandleNumber) {
         self.files.remove(handle);
+    }
+
+    /// The mount ends: what is still open is closed, and what is to be written down is written.
+    pub fn end(&self) {
+        self.files.clear();
+        if let Some(audit) = &self.audit {
+            audit.flush(LAST_LINES);
+        }
     }
 
     /// The value of an extended attribute; `None` when there is none of that name.

@@ -21,7 +21,7 @@ use fuser::{
 };
 use tokio::runtime::Handle;
 
-use crate::fs::{Attributes, Fs, HandleNumber, Kind, Pages};
+use crate::fs::{Attributes, Caller, Fs, HandleNumber, Kind, Pages};
 use crate::tree::{Child, Inode};
 
 pub mod errno;
@@ -120,10 +120,11 @@ impl Filesystem for Bridge {
         });
     }
 
-    fn open(&self, _req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+    fn open(&self, req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
         let fs = Arc::clone(&self.fs);
+        let caller = Caller { uid: req.uid(), pid: req.pid() };
         self.serve("open", async move {
-            match fs.open(Inode(ino.0)).await {
+            match fs.open(Inode(ino.0), caller).await {
                 Ok(opened) => {
                     let flags = match opened.pages {
                         Pages::Keep => FopenFlags::FOPEN_KEEP_CACHE,

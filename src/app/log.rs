@@ -12,7 +12,7 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::problem::Problem;
-use super::terminal;
+use super::{panics, terminal};
 
 /// Variable that sets the level instead of `-v`, in the syntax of `tracing`'s `EnvFilter`.
 const VARIABLE: &str = "REELFS_LOG";
@@ -23,6 +23,7 @@ const LARGE_FILE: u64 = 8 * 1024 * 1024;
 pub(super) fn to_stderr(verbose: u8) {
     let lines = layer().with_writer(std::io::stderr).with_target(false);
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter(verbose))).try_init();
+    panics::to_log();
 }
 
 /// Logs to a file from here on: `path`, or the default one. It is readable by its owner alone.
@@ -39,6 +40,7 @@ pub(super) fn to_file(path: Option<&Path>, verbose: u8) -> Result<(), Problem> {
     };
     let lines = layer().with_writer(Mutex::new(file)).with_target(false).with_ansi(false);
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter(verbose))).try_init();
+    panics::to_log();
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `reelfs mount`: builds the rooms bottom-up, mounts, waits, unmounts.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::{background, log, terminal};
 use crate::cache::Cache;
 use crate::catalog::{Catalog, today};
 use crate::config::{Mount, MountOptions};
-use crate::fs::{Fs, Policy};
+use crate::fs::{Audit, Fs, Policy};
 use crate::fuse::{self, MountSettings, mountpoint};
 use crate::reader::Readers;
 use crate::sandbox::Sandbox;
@@ -88,6 +89,8 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
         let message = format!("--since: {first} is later than the last day, {last}");
         return Err(Problem { message, hint: None });
     }
+    let opened = |path: &PathBuf| Audit::open(path).map_err(|error| Problem::file(path, error));
+    let audit = options.audit.as_ref().map(opened).transpose()?;
     let at = mountpoint::prepare(&mount.mountpoint)?;
     let Connection { media, contents, source, warnings } = connect(&mount.account, options).await?;
     let catalog = match contents {
@@ -97,8 +100,9 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
     let cache = Cache::new(media, options.memory);
     let readers = Readers::new(options.memory, options.connections);
     let (fs, notices) = Fs::new(catalog, cache, readers, policy(options));
+    let fs = Arc::new(fs.audited(audit));
     let settings = MountSettings { mountpoint: at, source, allow_other: options.allow_other };
-    let mount = fuse::Mount::new(Arc::new(fs), notices, &settings, Handle::current())?;
+    let mount = fuse::Mount::new(fs, notices, &settings, Handle::current())?;
     tracing::info!(mountpoint = %mount.mountpoint().display(), "mounted");
     Ok(Mounted { mount, warnings, beside: None, sandbox: None })
 }
@@ -116,7 +120,7 @@ fn policy(options: &MountOptions) -> Policy {
 /// must not keep it busy.
 fn make_absolute(mount: &mut Mount) -> Result<(), Problem> {
     let paths = mount.account.files_mut().into_iter().chain([&mut mount.mountpoint]);
-    for path in paths.chain(&mut mount.options.ca_certs) {
+    for path in paths.chain(&mut mount.options.ca_certs).chain(&mut mount.options.audit) {
         if !path.as_os_str().is_empty() {
             *path = std::path::absolute(&path).map_err(|error| Problem::file(path, error))?;
         }

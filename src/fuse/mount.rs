@@ -113,6 +113,7 @@ pub struct MountSettings {
 
 /// A filesystem that is mounted. Dropping it unmounts lazily.
 pub struct Mount {
+    fs: Arc<Fs>,
     mountpoint: PathBuf,
     ended: oneshot::Receiver<io::Result<()>>,
 }
@@ -129,11 +130,11 @@ impl Mount {
         let at = &settings.mountpoint;
         let refused = |error| MountError::Refused(at.clone(), trimmed(error));
         let (desk, watched) = (Desk::default(), Arc::downgrade(&fs));
-        let bridge = Bridge::new(fs, desk.clone(), runtime);
+        let bridge = Bridge::new(Arc::clone(&fs), desk.clone(), runtime);
         let session = Session::new(bridge, at, &config(settings)).map_err(refused)?;
         let notifier = session.notifier();
         let (end, ended) = oneshot::channel();
-        let mount = Self { mountpoint: at.clone(), ended };
+        let mount = Self { fs, mountpoint: at.clone(), ended };
         start_thread("reelfs-notices", move || pass_on(notices, &notifier)).map_err(refused)?;
         start_thread("reelfs-watchdog", move || watch(&watched, &desk)).map_err(refused)?;
         start_thread("reelfs-session", move || drop(end.send(session.run()))).map_err(refused)?;
@@ -161,6 +162,7 @@ impl Drop for Mount {
         {
             tracing::warn!("{error}");
         }
+        self.fs.end();
     }
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "what is skipped says so")]
 
 mod applications;
+mod audit;
 mod budget;
 mod command_line;
 mod faults;
@@ -22,5 +23,6 @@ mod semantics;
 mod tokens;
 mod vendor_client;
 mod voximplant_listing;
+mod waiting;
 mod whatconverts;
 mod whole_account;
