@@ -16,7 +16,8 @@ use tokio::time::Instant;
 
 use crate::source::{Provider, Scope, Version};
 use crate::types::{
-    Cause, Content, Entry, Failure, Label, Object, ObjectId, ScopeNumber, UNDATED, Window, lock,
+    Cause, Content, Entry, Failure, Label, Object, ObjectId, ScopeNumber, UNDATED, Window,
+    json_line, lock,
 };
 use sizes::Sizes;
 use walk::Walk;
@@ -59,7 +60,7 @@ pub struct Call {
 impl From<Entry> for Call {
     fn from(mut entry: Entry) -> Self {
         entry.facts.remove("files");
-        let facts = serde_json::Value::Object(entry.facts).to_string().into();
+        let facts = json_line(&serde_json::Value::Object(entry.facts)).into();
         let objects = entry.objects.into_iter().map(Arc::new).collect();
         Self { start: entry.start, facts, objects }
     }

@@ -272,6 +272,8 @@ impl Fs {
     /// The mount ends: what is still open is closed, and what is to be written down is written.
     pub fn end(&self) {
         self.files.clear();
+        let (reserved, held) = (self.readers.reserved(), self.cache.held());
+        tracing::debug!(reserved, held, "the mount ends");
         if let Some(audit) = &self.audit {
             audit.flush(LAST_LINES);
         }

@@ -8,6 +8,7 @@ mod api;
 mod body;
 mod client;
 mod credentials;
+mod decode;
 mod error;
 mod gate;
 mod header;
@@ -23,6 +24,8 @@ mod retry;
 pub use api::{ApiAnswer, Verdict};
 pub use client::{Client, Settings};
 pub use credentials::{Basic, Credentials, Parameters};
+#[doc(hidden)]
+pub use decode::decode;
 pub use error::{Ask, Error, Reason, SetupError};
 pub use policy::{HostPolicy, TrustedHost, TrustedHostError};
 pub use quota::Quota;

@@ -80,6 +80,11 @@ impl Readers {
         self.across_files
     }
 
+    /// Bytes that are reserved for read-ahead now: none when nothing is read.
+    pub fn reserved(&self) -> u64 {
+        self.budget.reserved()
+    }
+
     /// A reader of a blob whose version is known.
     pub fn reader(&self, blob: Arc<Blob>, size: u64) -> Reader {
         let sequence = Sequence::new(size, self.limits);

@@ -1,6 +1,7 @@
 //! Where log lines go: to standard error, or for a mount in the background to a file.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::IsTerminal as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -21,7 +22,8 @@ const LARGE_FILE: u64 = 8 * 1024 * 1024;
 
 /// Logs to standard error from here on.
 pub(super) fn to_stderr(verbose: u8) {
-    let lines = layer().with_writer(std::io::stderr).with_target(false);
+    let colours = std::io::stderr().is_terminal();
+    let lines = layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours);
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter(verbose))).try_init();
     panics::to_log();
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::types::Object;
+use crate::types::{Object, json_line};
 
 /// A process that asks for something.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +117,7 @@ impl Drop for Trail {
         let mut line = std::mem::take(&mut self.line);
         line.insert("bytes".to_owned(), self.bytes.load(Ordering::Relaxed).into());
         line.insert("closed".to_owned(), Timestamp::now().to_string().into());
-        let _ = self.lines.send(Message::Line(format!("{}\n", Value::Object(line))));
+        let _ = self.lines.send(Message::Line(format!("{}\n", json_line(&Value::Object(line)))));
     }
 }
 

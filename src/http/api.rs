@@ -49,6 +49,20 @@ pub struct ApiAnswer {
 }
 
 impl ApiAnswer {
+    /// An answer without a server, for fuzzers.
+    #[doc(hidden)]
+    pub fn made_up(status: u16, body: &[u8]) -> Self {
+        Self {
+            status,
+            content_type: None,
+            body: Bytes::copy_from_slice(body),
+            ask: Ask::default(),
+            stamp: None,
+            server_ahead: None,
+            retry_after: None,
+        }
+    }
+
     /// The error that the status alone stands for; `None` when it says success.
     pub fn refusal(&self) -> Option<Error> {
         let reason = match self.status {

@@ -9,7 +9,7 @@ use url::Url;
 use crate::types::{Cause, Failure};
 
 /// What was asked, as far as it may be told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ask {
     pub(super) method: &'static str,
     pub(super) host: String,
