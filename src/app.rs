@@ -27,6 +27,7 @@ mod list;
 mod log;
 mod mount;
 mod openmetrics;
+mod panics;
 mod problem;
 mod sandbox;
 mod service;

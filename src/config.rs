@@ -275,6 +275,10 @@ pub struct MountOptions {
     pub log_format: LogFormat,
     /// Where metrics are served.
     pub metrics: Option<SocketAddr>,
+    /// The most requests a day; none: what the vendor's plans have, where that is known.
+    pub daily_requests: Option<u64>,
+    /// The file that says who read what.
+    pub audit: Option<PathBuf>,
     /// How long a token lives.
     pub token_life: Duration,
     /// The cache on disk.
@@ -299,6 +303,8 @@ impl Default for MountOptions {
             log_file: None,
             log_format: LogFormat::Text,
             metrics: None,
+            daily_requests: None,
+            audit: None,
             token_life: DEFAULT_TOKEN_LIFE,
             cache: CacheOptions::default(),
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::cache::{Cache, Kept, When};
+use crate::cache::{Cache, When};
 use crate::catalog::{Catalog, State};
 use crate::metrics::Metrics;
 use crate::reader::Readers;
@@ -19,14 +19,22 @@ use crate::tree::{Child, File, Index, Inode, Node, Tree};
 use crate::types::{Cause, Content, Failure, chain, lock};
 use handles::Handles;
 
+mod again;
 mod ahead;
 pub mod attributes;
+mod audit;
+mod deadline;
 mod handles;
 mod open_file;
 mod refresh;
+mod xattrs;
 
+use again::Again;
 use ahead::Ahead;
 pub use attributes::{Attributes, Kind};
+use audit::Trail;
+pub use audit::{Audit, Caller};
+use deadline::Deadlines;
 pub use handles::HandleNumber;
 use open_file::OpenFile;
 
@@ -38,12 +46,8 @@ const GROWING: Duration = Duration::from_secs(1);
 /// How long an open waits until the kernel has dropped an older version.
 const NOTICE_WAIT: Duration = Duration::from_secs(1);
 
-/// Prefix of the names of extended attributes.
-const XATTR_PREFIX: &str = "user.reelfs.";
-/// The attribute that says how the last request for an object ended.
-const STATE: &str = "state";
-/// The attribute that says how much of an object is kept on disk.
-const CACHED: &str = "cached";
+/// How long the end of a mount waits for the last lines of its audit.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// The object behind an inode is another one now: the kernel has to drop its attributes and pages.
 #[derive(Debug)]
@@ -96,6 +100,13 @@ pub struct Policy {
     pub timeout: Duration,
 }
 
+/// A file that is open.
+struct Open {
+    file: OpenFile,
+    /// Where who reads what is written down.
+    trail: Option<Trail>,
+}
+
 /// The filesystem of one mount.
 pub struct Fs {
     tree: Tree,
@@ -103,8 +114,11 @@ pub struct Fs {
     cache: Cache,
     readers: Readers,
     ahead: Ahead,
+    again: Again,
+    deadlines: Deadlines,
     policy: Policy,
-    files: Handles<OpenFile>,
+    audit: Option<Audit>,
+    files: Handles<Open>,
     directories: Handles<Vec<Child>>,
     /// Files of which the kernel may hold an older version's pages.
     outdated: Mutex<HashSet<Inode>>,
@@ -132,7 +146,10 @@ impl Fs {
                 cache,
                 readers,
                 ahead: Ahead::default(),
+                again: Again::default(),
+                deadlines: Deadlines::new(policy.timeout),
                 policy,
+                audit: None,
                 files,
                 directories,
                 outdated: Mutex::default(),
@@ -143,18 +160,25 @@ impl Fs {
         )
     }
 
+    /// The same, writing down who reads what.
+    #[must_use]
+    pub fn audited(self, audit: Option<Audit>) -> Self {
+        Self { audit, ..self }
+    }
+
     /// The node of a name, with its attributes. Learns the size of a file that is not known yet.
     pub async fn lookup(self: &Arc<Self>, parent: Inode, name: &str) -> Result<Known, Failure> {
-        self.within(async {
-            let node = self.tree.child(&self.node(parent).await?, name).await?;
-            self.known(&node).await
-        })
-        .await
+        let deadline = self.deadlines.begin();
+        let child = async { self.tree.child(&self.node(parent).await?, name).await };
+        let node = self.counted(deadline.bounds(child).await)?;
+        let known = deadline.bounds(self.known(&node));
+        self.counted(self.again.run(Tree::inode(&node), known).await)
     }
 
     /// The attributes of an inode. Learns the size of a file that is not known yet.
     pub async fn getattr(self: &Arc<Self>, inode: Inode) -> Result<Known, Failure> {
-        self.within(async { self.known(&self.node(inode).await?).await }).await
+        let known = async { self.known(&self.node(inode).await?).await };
+        self.again.run(inode, self.within(known)).await
     }
 
     /// Opens a directory: lists it, and keeps the listing for the handle.
@@ -182,27 +206,41 @@ impl Fs {
     }
 
     /// Opens a file for reading.
-    pub async fn open(self: &Arc<Self>, inode: Inode) -> Result<Opened, Failure> {
-        let file = self
-            .within(async {
-                match &self.node(inode).await? {
-                    Node::Index(scope, date) => {
-                        Ok(OpenFile::Whole(self.tree.index(*scope, *date).await?.text))
-                    }
-                    Node::File(file) => {
-                        self.looked_at(file);
-                        self.open_object(file, When::Now).await
-                    }
-                    _ => Err(Failure::new(Cause::NotFound, "not a file")),
+    pub async fn open(self: &Arc<Self>, inode: Inode, caller: Caller) -> Result<Opened, Failure> {
+        let opening = async {
+            let node = self.node(inode).await?;
+            let file = match &node {
+                Node::Index(scope, date) => {
+                    OpenFile::Whole(self.tree.index(*scope, *date).await?.text)
                 }
-            })
-            .await?;
+                Node::File(file) => {
+                    self.looked_at(file);
+                    self.open_object(file, When::Now).await?
+                }
+                _ => return Err(Failure::new(Cause::NotFound, "not a file")),
+            };
+            Ok((node, file))
+        };
+        let (node, file) = self.within(opening).await?;
         let pages = match file {
             OpenFile::Whole(_) => Pages::Bypass,
             OpenFile::Object(_) if lock(&self.outdated).remove(&inode) => Pages::Drop,
+            // What the kernel reads from its own pages nobody could write down.
+            OpenFile::Object(_) if self.audit.is_some() => Pages::Drop,
             OpenFile::Object(_) => Pages::Keep,
         };
-        Ok(Opened { handle: self.files.add(file), pages })
+        let trail = self.audit.as_ref().and_then(|audit| match &node {
+            Node::Index(_, date) => {
+                let day = date.to_string();
+                Some(audit.opened(caller, &format!("{day}.jsonl"), &day, None))
+            }
+            Node::File(file) => {
+                let day = file.day.to_string();
+                Some(audit.opened(caller, &file.name, &day, Some(&file.object)))
+            }
+            _ => None,
+        });
+        Ok(Opened { handle: self.files.add(Open { file, trail }), pages })
     }
 
     /// Up to `len` bytes at `offset`; fewer only at the end of the file.
@@ -213,10 +251,15 @@ impl Fs {
         offset: u64,
         len: u32,
     ) -> Result<Bytes, Failure> {
-        let file = self.files.get(handle).ok_or_else(no_such_handle)?;
-        let outcome = self.within(file.read(offset, u64::from(len))).await;
+        let open = self.files.get(handle).ok_or_else(no_such_handle)?;
+        let file = &open.file;
+        let read = self.within(file.read(offset, u64::from(len)));
+        let outcome = self.again.run(inode, read).await;
         if let Ok(bytes) = &outcome {
             self.metrics.served(bytes.len());
+        }
+        if let (Some(trail), Ok(bytes)) = (&open.trail, &outcome) {
+            trail.read(bytes.len());
         }
         match &outcome {
             Ok(_) if offset.saturating_add(u64::from(len)) >= file.size() => {
@@ -237,30 +280,14 @@ impl Fs {
         self.files.remove(handle);
     }
 
-    /// The value of an extended attribute; `None` when there is none of that name.
-    pub async fn getxattr(&self, inode: Inode, name: &str) -> Result<Option<String>, Failure> {
-        let wanted = name.strip_prefix(XATTR_PREFIX);
-        let node = self.within(self.node(inode)).await?;
-        Ok(match (&node, wanted) {
-            (Node::File(file), Some(STATE)) => Some(self.state_of(file).to_owned()),
-            (Node::File(file), Some(CACHED)) => Some(self.cached(file).to_owned()),
-            (Node::File(file), Some(wanted)) => {
-                file.object.attributes.get(wanted).map(str::to_owned)
-            }
-            _ => None,
-        })
-    }
-
-    /// The names of a node's extended attributes.
-    pub async fn listxattr(&self, inode: Inode) -> Result<Vec<String>, Failure> {
-        Ok(match self.within(self.node(inode)).await? {
-            Node::File(file) => {
-                let facts = file.object.attributes.iter().map(|(name, _)| name);
-                let names = facts.chain([STATE, CACHED]);
-                names.map(|name| format!("{XATTR_PREFIX}{name}")).collect()
-            }
-            _ => Vec::new(),
-        })
+    /// The mount ends: what is still open is closed, and what is to be written down is written.
+    pub fn end(&self) {
+        self.files.clear();
+        let (reserved, held) = (self.readers.reserved(), self.cache.held());
+        tracing::debug!(reserved, held, "the mount ends");
+        if let Some(audit) = &self.audit {
+            audit.flush(LAST_LINES);
+        }
     }
 
     async fn node(&self, inode: Inode) -> Result<Node, Failure> {
@@ -361,27 +388,6 @@ impl Fs {
         self.catalog.size(file.scope, file.day, &file.object)
     }
 
-    fn state_of(&self, file: &File) -> &'static str {
-        match self.catalog.state(file.scope, file.day, &file.object) {
-            State::Pending => "pending",
-            State::Ready => "ready",
-            State::Denied => "denied",
-            State::Gone => "gone",
-        }
-    }
-
-    fn cached(&self, file: &File) -> &'static str {
-        if matches!(file.object.content, Content::Inline(_)) {
-            return "whole";
-        }
-        let version = self.catalog.version(file.scope, file.day, &file.object.id);
-        match version.map(|version| self.cache.kept(&file.object.id, &version)) {
-            Some(Kept::Whole) => "whole",
-            Some(Kept::Part) => "part",
-            Some(Kept::Nothing) | None => "none",
-        }
-    }
-
     /// Lets the kernel drop what it knows of a file. Who wants to go on with the new version waits
     /// until that is done, or for a moment: the kernel may itself wait for a page being read.
     fn outdate(&self, inode: Inode) -> impl Future<Output = ()> + use<> {
@@ -403,15 +409,23 @@ impl Fs {
         &self,
         operation: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let limit = self.policy.timeout;
-        let late = |_| Failure::new(Cause::TimedOut, format!("no answer within {limit:?}"));
-        let outcome = tokio::time::timeout(limit, operation).await.map_err(late)?;
+        self.counted(self.deadlines.begin().bounds(operation).await)
+    }
+
+    /// An outcome, counted if it is a failure that its user may want to know of.
+    fn counted<T>(&self, outcome: Result<T, Failure>) -> Result<T, Failure> {
         if let Err(failure) = &outcome
             && failure.cause != Cause::NotFound
         {
             self.metrics.failed(chain(failure));
         }
         outcome
+    }
+
+    /// Takes note of how long the machine has slept, all in all: who waited through it waits no
+    /// longer than his deadline.
+    pub fn slept(&self, total: Duration) {
+        self.deadlines.slept(total);
     }
 }
 

@@ -21,14 +21,16 @@ use fuser::{
 };
 use tokio::runtime::Handle;
 
-use crate::fs::{Attributes, Fs, HandleNumber, Kind, Pages};
+use crate::fs::{Attributes, Caller, Fs, HandleNumber, Kind, Pages};
 use crate::tree::{Child, Inode};
 
 pub mod errno;
 pub mod mount;
 pub mod mountpoint;
+mod watchdog;
 
 pub use mount::{Mount, MountError, MountSettings};
+use watchdog::Desk;
 
 /// Longest name, as `statfs` tells it: see the tree's rules for names.
 const LONGEST_NAME: u32 = 255;
@@ -41,16 +43,18 @@ const MAX_READAHEAD: u32 = 16 * 1024 * 1024;
 /// Answers the kernel out of an [`Fs`].
 pub(crate) struct Bridge {
     fs: Arc<Fs>,
+    desk: Desk,
     runtime: Handle,
 }
 
 impl Bridge {
-    pub(crate) fn new(fs: Arc<Fs>, runtime: Handle) -> Self {
-        Self { fs, runtime }
+    fn new(fs: Arc<Fs>, desk: Desk, runtime: Handle) -> Self {
+        Self { fs, desk, runtime }
     }
 
     /// Runs an operation: here if it need not wait, else on the runtime.
-    fn serve(&self, operation: impl Future<Output = ()> + Send + 'static) {
+    fn serve(&self, name: &'static str, operation: impl Future<Output = ()> + Send + 'static) {
+        let _at_work = self.desk.begin(name);
         let mut operation: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(operation);
         let _runtime = self.runtime.enter();
         let mut context = Context::from_waker(Waker::noop());
@@ -58,7 +62,8 @@ impl Bridge {
             Ok(Poll::Ready(())) => {}
             // Polled anew there, with a waker that wakes.
             Ok(Poll::Pending) => drop(self.runtime.spawn(operation)),
-            Err(_) => tracing::error!("an operation panicked"),
+            // What it was about was logged by whoever handles panics.
+            Err(_) => tracing::error!(operation = name, "an operation panicked"),
         }
     }
 }
@@ -92,7 +97,7 @@ impl Filesystem for Bridge {
 
     fn lookup(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let (fs, name) = (Arc::clone(&self.fs), name.to_owned());
-        self.serve(async move {
+        self.serve("lookup", async move {
             // A name that is not UTF-8 is none of ours.
             let name = name.to_string_lossy();
             match fs.lookup(Inode(parent.0), &name).await {
@@ -107,7 +112,7 @@ impl Filesystem for Bridge {
 
     fn getattr(&self, _req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
         let fs = Arc::clone(&self.fs);
-        self.serve(async move {
+        self.serve("getattr", async move {
             match fs.getattr(Inode(ino.0)).await {
                 Ok(known) => reply.attr(&known.life, &file_attr(&known.attributes)),
                 Err(failure) => reply.error(errno::of("getattr", &failure)),
@@ -115,10 +120,11 @@ impl Filesystem for Bridge {
         });
     }
 
-    fn open(&self, _req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+    fn open(&self, req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
         let fs = Arc::clone(&self.fs);
-        self.serve(async move {
-            match fs.open(Inode(ino.0)).await {
+        let caller = Caller { uid: req.uid(), pid: req.pid() };
+        self.serve("open", async move {
+            match fs.open(Inode(ino.0), caller).await {
                 Ok(opened) => {
                     let flags = match opened.pages {
                         Pages::Keep => FopenFlags::FOPEN_KEEP_CACHE,
@@ -144,7 +150,7 @@ impl Filesystem for Bridge {
         reply: ReplyData,
     ) {
         let fs = Arc::clone(&self.fs);
-        self.serve(async move {
+        self.serve("read", async move {
             match fs.read(Inode(ino.0), HandleNumber(fh.0), offset, size).await {
                 Ok(bytes) => reply.data(&bytes),
                 Err(failure) => reply.error(errno::of("read", &failure)),
@@ -168,7 +174,7 @@ impl Filesystem for Bridge {
 
     fn opendir(&self, _req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
         let fs = Arc::clone(&self.fs);
-        self.serve(async move {
+        self.serve("opendir", async move {
             match fs.opendir(Inode(ino.0)).await {
                 Ok(handle) => reply.opened(FileHandle(handle.0), FopenFlags::empty()),
                 Err(failure) => reply.error(errno::of("opendir", &failure)),
@@ -185,7 +191,7 @@ impl Filesystem for Bridge {
         mut reply: ReplyDirectory,
     ) {
         let fs = Arc::clone(&self.fs);
-        self.serve(async move {
+        self.serve("readdir", async move {
             match fs.directory(HandleNumber(fh.0)) {
                 Ok(entries) => {
                     for (next, child) in entries_from(&entries, offset) {
@@ -211,7 +217,7 @@ impl Filesystem for Bridge {
         mut reply: ReplyDirectoryPlus,
     ) {
         let fs = Arc::clone(&self.fs);
-        self.serve(async move {
+        self.serve("readdirplus", async move {
             match fs.directory(HandleNumber(fh.0)) {
                 Ok(entries) => {
                     for (next, child) in entries_from(&entries, offset) {
@@ -254,7 +260,7 @@ impl Filesystem for Bridge {
             return reply.error(errno::NO_SUCH_NAMESPACE);
         }
         let (fs, name) = (Arc::clone(&self.fs), name.into_owned());
-        self.serve(async move {
+        self.serve("getxattr", async move {
             match fs.getxattr(Inode(ino.0), &name).await {
                 Ok(Some(value)) => reply_xattr(value.as_bytes(), size, reply),
                 Ok(None) => reply.error(errno::NO_ATTRIBUTE),
@@ -265,7 +271,7 @@ impl Filesystem for Bridge {
 
     fn listxattr(&self, _req: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
         let fs = Arc::clone(&self.fs);
-        self.serve(async move {
+        self.serve("listxattr", async move {
             match fs.listxattr(Inode(ino.0)).await {
                 Ok(names) => {
                     let ended = |name: &String| name.bytes().chain([0]).collect::<Vec<_>>();

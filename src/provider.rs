@@ -9,3 +9,6 @@ pub mod list;
 mod scrub;
 pub mod voximplant;
 pub mod whatconverts;
+
+/// `text` for a message: without links, in one line, at most 1024 bytes.
+pub(crate) use scrub::line as without_links;

@@ -75,6 +75,11 @@ impl Readers {
         self.across_files
     }
 
+    /// Bytes that are reserved for read-ahead now: none when nothing is read.
+    pub fn reserved(&self) -> u64 {
+        self.windows.reserved()
+    }
+
     /// A reader of a blob whose version is known.
     pub fn reader(&self, blob: Arc<Blob>, size: u64) -> Reader {
         Reader { blob, size, windows: Arc::clone(&self.windows), window: Window::new(size) }

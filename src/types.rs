@@ -248,6 +248,8 @@ pub enum Cause {
     Denied,
     /// The vendor asks to slow down and did not relent within the deadline.
     Throttled,
+    /// The budget of requests a day is used up.
+    OverBudget,
     /// No connection to the vendor's server could be made.
     Unreachable,
     /// The deadline passed.
@@ -301,8 +303,34 @@ pub fn shell_word(path: &Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
+/// JSON in one line that a terminal can show: beside what JSON escapes anyway, the control characters
+/// that it lets pass (U+007F to U+009F) are escaped, too. It reads as the same value.
+pub fn json_line(value: &serde_json::Value) -> String {
+    let text = value.to_string();
+    if !text.chars().any(char::is_control) {
+        return text;
+    }
+    let escaped = |c: char| {
+        if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() }
+    };
+    text.chars().map(escaped).collect()
+}
+
 /// Locks, also after a panic elsewhere: every critical section here leaves its data whole, and none
 /// is held over the network or a kernel notification.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_lines_hold_no_control_character_and_mean_the_same() {
+        let value = serde_json::json!({"note": "a\u{7f}b\u{9b}2J\n\u{1b}c ü"});
+        let line = json_line(&value);
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
+    }
 }

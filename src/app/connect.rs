@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use secrecy::SecretString;
 use url::Url;
 
 use super::problem::Problem;
-use super::{list, voximplant, whatconverts};
+use super::{list, log, voximplant, whatconverts};
 use crate::config::{Account, MountOptions};
-use crate::http::{Client, Credentials, HostPolicy, HttpSource, Settings};
+use crate::http::{Client, Credentials, HostPolicy, HttpSource, Quota, Settings};
 use crate::source::{Offline, Provider, RangeSource, Scope};
 use crate::store::{self, Store};
 use crate::types::{Cause, Failure};
@@ -139,6 +140,13 @@ pub(super) fn refused(words: &Words, key: &str, base: &Url, failure: Failure) ->
     }
 }
 
+/// Bounds the requests a day that are made with a key.
+pub(super) fn limit(client: &Client, daily: Option<u64>, key: &SecretString) {
+    let Some(daily) = daily else { return };
+    let ledger = log::state_directory().map(|directory| Quota::ledger_for(key, &directory));
+    client.limit(Quota { daily, ledger });
+}
+
 /// A client that keeps to what the options say.
 pub(super) fn client(
     mut policy: HostPolicy,
@@ -152,7 +160,9 @@ pub(super) fn client(
     let ca_certs = options.ca_certs.iter().map(read).collect::<Result<_, _>>()?;
     Client::new(Settings {
         connections: options.connections.into(),
-        timeout: options.timeout,
+        // A little less than who waits has, so that he is told what went wrong and not only that
+        // his time ran out.
+        timeout: options.timeout / 10 * 9,
         policy,
         credentials,
         ca_certs,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::connect::{Connection, Contents, client, media};
+use super::connect::{Connection, Contents, client, limit, media};
 use super::problem::Problem;
 use super::{voximplant, whatconverts};
 use crate::config::{Auth, MountOptions};
@@ -42,6 +42,7 @@ pub(super) fn connect(
     if !matches!(auth, Auth::None) {
         warnings.extend(strangers(&list.urls(), &policy));
     }
+    limit(&client, options.daily_requests, &format!("list {}", from.display()).into());
     let name = from.file_name().unwrap_or_default().to_string_lossy();
     // Its objects are named by their links, so that all lists are one account.
     let identity = Identity { name: "list".into(), secret: "list".into() };

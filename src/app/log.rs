@@ -13,7 +13,7 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::problem::Problem;
-use super::terminal;
+use super::{panics, terminal};
 use crate::config::LogFormat;
 use journal::Journal;
 
@@ -39,6 +39,7 @@ pub(super) fn to_stderr_as(format: LogFormat, verbose: u8) {
         LogFormat::Text if journal::is_stderr() => begin(lines.event_format(Journal), verbose),
         LogFormat::Text => begin(lines.with_ansi(colors), verbose),
     }
+    panics::to_log();
 }
 
 /// Logs to a file from here on: `path`, or the default one. It is readable by its owner alone.
@@ -58,6 +59,7 @@ pub(super) fn to_file(path: Option<&Path>, format: LogFormat, verbose: u8) -> Re
         LogFormat::Json => begin(lines.json(), verbose),
         LogFormat::Text => begin(lines, verbose),
     }
+    panics::to_log();
     Ok(())
 }
 
@@ -84,11 +86,16 @@ fn filter(verbose: u8) -> impl Filter<Registry> {
 }
 
 fn default_path() -> Option<PathBuf> {
+    Some(state_directory()?.join("reelfs.log"))
+}
+
+/// Where reelfs keeps what it must not forget; none for a user without a home.
+pub(super) fn state_directory() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state"));
     // mount(8) may be called without a home, by systemd.
     let machine = || nix::unistd::geteuid().is_root().then(|| PathBuf::from("/var/log"));
-    Some(state.or_else(home).or_else(machine)?.join("reelfs/reelfs.log"))
+    Some(state.or_else(home).or_else(machine)?.join("reelfs"))
 }
 
 fn open(path: &Path) -> std::io::Result<File> {

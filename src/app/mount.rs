@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use super::{background, keeping, log, service, terminal};
 use crate::cache::Cache;
 use crate::catalog::{self, Catalog, today};
 use crate::config::{Mount, MountOptions};
-use crate::fs::{Fs, Policy};
+use crate::fs::{Audit, Fs, Policy};
 use crate::fuse::{self, MountSettings, mountpoint};
 use crate::reader::Readers;
 use crate::sandbox::Sandbox;
@@ -123,6 +124,8 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
         let message = format!("--since: {first} is later than the last day, {last}");
         return Err(Problem { message, hint: None });
     }
+    let opened = |path: &PathBuf| Audit::open(path).map_err(|error| Problem::file(path, error));
+    let audit = options.audit.as_ref().map(opened).transpose()?;
     let at = mountpoint::prepare(&mount.mountpoint)?;
     let (store, without) = keeping::open(&options.cache)?;
     let connection = connect(&mount.account, options, store.as_ref()).await?;
@@ -141,7 +144,7 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
     let cache = Cache::new(media, options.memory, kept).counting(Arc::clone(client.metrics()));
     let readers = Readers::new(options.memory, options.connections);
     let (fs, notices) = Fs::new(catalog, cache, readers, policy(options));
-    let fs = Arc::new(fs);
+    let fs = Arc::new(fs.audited(audit));
     let subject = Arc::new(Subject {
         mountpoint: at.clone(),
         source: source.clone(),
@@ -188,7 +191,8 @@ fn make_absolute(mount: &mut Mount) -> Result<(), Problem> {
     let paths = mount.account.files_mut().into_iter().chain([&mut mount.mountpoint]);
     let options = &mut mount.options;
     let cache = options.cache.directory.iter_mut().chain(&mut options.cache.key_file);
-    for path in paths.chain(&mut options.ca_certs).chain(cache) {
+    let files = options.ca_certs.iter_mut().chain(&mut options.audit).chain(cache);
+    for path in paths.chain(files) {
         if !path.as_os_str().is_empty() {
             *path = std::path::absolute(&path).map_err(|error| Problem::file(path, error))?;
         }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use url::Url;
 
-use super::connect::{Connection, Contents, Words, client, goes_on, media, refused, untrusted};
+use super::connect::{
+    Connection, Contents, Words, client, goes_on, limit, media, refused, untrusted,
+};
 use super::problem::Problem;
 use super::{apps, expiring};
 use crate::config::{MountOptions, VoximplantKey};
@@ -62,6 +64,7 @@ pub(super) async fn connect(
     }
     let kept = store.map(|store| store.account(&key.identity, base.as_str()));
     let client = client(policy, Some(key.credentials), options)?;
+    limit(&client, options.daily_requests, &format!("voximplant {base} {}", key.name).into());
     let mut provider = Voximplant::new(client.clone(), &base);
     let mut warnings: Vec<_> = key.warning.map(str::to_owned).into_iter().collect();
     let mut answers = !options.cache.offline;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use url::Url;
 
-use super::connect::{self, Connection, Contents, Words, client, goes_on, refused, untrusted};
+use super::connect::{
+    self, Connection, Contents, Words, client, goes_on, limit, refused, untrusted,
+};
 use super::problem::Problem;
 use crate::config::{MountOptions, WhatConvertsMedia};
 use crate::http::HostPolicy;
@@ -26,6 +28,9 @@ const WORDS: Words = Words {
     refused: "check token and secret, and that the key was not deleted",
 };
 
+/// Requests a day that a plan with one profile has at the least.
+const PROFILE_REQUESTS: u64 = 1_000;
+
 /// What a key is.
 const KEY: &str =
     "a key file holds {\"token\": …, \"secret\": …}, from Integrations, API Keys in WhatConverts";
@@ -43,7 +48,8 @@ pub(super) async fn connect(
     if !policy.allows(&base) {
         return Err(untrusted(&base));
     }
-    let kept = store.map(|store| store.account(&key.identity(), base.as_str()));
+    let identity = key.identity();
+    let kept = store.map(|store| store.account(&identity, base.as_str()));
     let client = client(policy, Some(key.credentials(&base)), options)?;
     let how = match media {
         WhatConvertsMedia::Basic => Media::Basic,
@@ -77,6 +83,9 @@ pub(super) async fn connect(
             Contents::Scopes(scopes)
         }
     };
+    // An agency's plan has more, and nobody tells how much.
+    let usual = matches!(contents, Contents::One(_)).then_some(PROFILE_REQUESTS);
+    limit(&client, options.daily_requests.or(usual), &identity.name);
     Ok(Connection {
         media: Arc::new(Refusals::new(connect::media(client.clone(), kept.as_ref()))),
         client,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
@@ -16,6 +17,8 @@ use crate::source::{RangeAnswer, RangeRequest, RangeSource, Urgency, Version};
 use crate::store;
 use crate::types::{Cause, Failure, Link, ObjectId, lock};
 
+/// A request that has been under way for so long leaves who joins it less than his own time.
+const A_WHILE: Duration = Duration::from_secs(1);
 /// Blocks that one request brings at the most: 8 MiB.
 const REQUEST_BLOCKS: u32 = 64;
 
@@ -86,6 +89,8 @@ pub enum When {
 pub struct Interest {
     blocks: Vec<(BlockIndex, Pending)>,
     blob: Arc<Blob>,
+    /// Whether a request was joined that had been under way for a while.
+    is_late: bool,
 }
 
 enum Pending {
@@ -158,7 +163,7 @@ impl Blob {
     /// the body where the server does not say the size before.
     pub async fn version(self: &Arc<Self>, when: When) -> Result<Version, Failure> {
         let _awaited = SizeAwaited::new(self);
-        let mut first = None;
+        let (mut first, mut asked_again) = (None, false);
         loop {
             let changed = self.changed.notified();
             if let Some(version) = self.version.get() {
@@ -169,7 +174,14 @@ impl Blob {
                 continue;
             };
             tokio::select! {
-                block = interest.block(BlockIndex(0)) => { block?; }
+                block = interest.block(BlockIndex(0)) => match block {
+                    Err(failure) if !asked_again && interest.may_ask_again(&failure) => {
+                        asked_again = true;
+                        first = None;
+                        continue;
+                    }
+                    block => { block?; }
+                },
                 () = changed => continue,
             }
             // The first block is here and the size is not: the body tells it when it ends.
@@ -205,12 +217,11 @@ impl Blob {
         // What spans several blocks is joined to a copy.
         let joined = if blocks.start.next() < blocks.end { end - offset } else { 0 };
         let _room = self.memory.room(joined);
-        let wanted = self.want(blocks.clone(), When::Now);
-        let (hits, misses) = wanted.hits_and_misses();
+        let interest = self.want(blocks.clone(), When::Now);
+        let (hits, misses) = interest.hits_and_misses();
         self.memory.metrics().looked_up(hits, misses);
-        match wanted.bytes(offset..end).await {
-            // A request that was under way before this reader came may have run out of its own time.
-            Err(failure) if matches!(failure.cause, Cause::TimedOut | Cause::Throttled) => {
+        match interest.bytes(offset..end).await {
+            Err(failure) if interest.may_ask_again(&failure) => {
                 self.want(blocks, When::Now).bytes(offset..end).await
             }
             outcome => outcome,
@@ -223,7 +234,7 @@ impl Blob {
         let end = self.version.get().map_or(range.end, |version| {
             range.end.min(BlockIndex::of(version.total.saturating_sub(1)).next())
         });
-        let mut blocks = Vec::new();
+        let (mut blocks, mut is_late) = (Vec::new(), false);
         let mut missing: Vec<(Range<BlockIndex>, Urgency)> = Vec::new();
         let mut progress = lock(&self.progress);
         // Without the size, and without a body that will tell it, even a block that is here has to be
@@ -243,6 +254,7 @@ impl Blob {
                 progress.slots.insert(index, Arc::clone(&slot));
                 slot
             });
+            is_late |= slot.age() > A_WHILE;
             if when == When::Now {
                 slot.hurry();
             }
@@ -253,7 +265,7 @@ impl Blob {
             Flight::start(Arc::clone(self), run, urgency);
         }
         self.changed.notify_waiters();
-        Interest { blocks, blob: Arc::clone(self) }
+        Interest { blocks, blob: Arc::clone(self), is_late }
     }
 
     /// Takes note that a reader has gone through blocks, and will not come back to them.
@@ -331,6 +343,16 @@ impl Blob {
 }
 
 impl Interest {
+    /// Whether a request of one's own may meet what the one that was joined did not: it has all of
+    /// its time still before it, and a budget that is kept for readers.
+    fn may_ask_again(&self, failure: &Failure) -> bool {
+        match failure.cause {
+            Cause::TimedOut | Cause::Throttled => self.is_late,
+            Cause::OverBudget => true,
+            _ => false,
+        }
+    }
+
     /// Waits until all blocks are here.
     pub async fn all(&self) -> Result<(), Failure> {
         for (index, _) in &self.blocks {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use tokio::time::{Instant, timeout_at};
 
 use super::BLOCK_SIZE;
 use super::blob::{Blob, BlockIndex, changed};
@@ -20,6 +21,9 @@ use crate::types::{Cause, Failure, lock};
 
 /// How long the whole body of a large object waits for somebody to want more of it.
 const WHOLE_IDLE: Duration = Duration::from_secs(10);
+
+/// How long a block that nobody waits for any more may take to come to its end.
+const UNWANTED_BLOCK: Duration = Duration::from_secs(1);
 
 /// A request for some blocks of a blob, and those of its blocks that have not come yet.
 pub(super) struct Flight {
@@ -140,8 +144,18 @@ impl Flight {
     async fn read(&mut self, mut answer: RangeAnswer) -> Result<(), Failure> {
         let mut received = answer.offset;
         let mut block = Vec::new();
-        while let Some(chunk) = answer.body.next().await {
-            let mut chunk = chunk?;
+        let mut patience = Instant::now() + self.patience();
+        loop {
+            let mut chunk = match timeout_at(patience, answer.body.next()).await {
+                Ok(Some(chunk)) => chunk?,
+                Ok(None) => break,
+                // The next boundary may never come, and whoever came later would wait with it.
+                Err(_) if !self.somebody_waits() && self.withdraw() => return Ok(()),
+                Err(_) => {
+                    patience = Instant::now() + self.patience();
+                    continue;
+                }
+            };
             received += chunk.len() as u64;
             while !chunk.is_empty() {
                 let room = usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX) - block.len();
@@ -151,6 +165,7 @@ impl Flight {
                 block.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
                 if block.len() as u64 == BLOCK_SIZE {
                     self.hand_over(std::mem::take(&mut block).into());
+                    patience = Instant::now() + self.patience();
                     if self.rest.is_empty() || !self.is_wanted(answer.total).await {
                         return Ok(());
                     }
@@ -169,6 +184,11 @@ impl Flight {
             self.hand_over(block.into());
         }
         self.blob.learn(&Version { total: size, validator: answer.validator })
+    }
+
+    /// How long a block that nobody waits for may take.
+    fn patience(&self) -> Duration {
+        if self.whole { WHOLE_IDLE } else { UNWANTED_BLOCK }
     }
 
     /// How many bytes the next block will have, for an allocation that fits.

@@ -1,6 +1,7 @@
 //! The place where one block under way is awaited: filled once, read by all who wait.
 
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -12,6 +13,7 @@ use crate::types::Failure;
 pub(super) struct Slot {
     /// That of the request which brings it.
     urgency: Urgency,
+    since: Instant,
     outcome: OnceLock<Result<Bytes, Failure>>,
     filled: Notify,
 }
@@ -19,12 +21,17 @@ pub(super) struct Slot {
 impl Slot {
     /// An empty slot, for the request that has this urgency.
     pub(super) fn new(urgency: Urgency) -> Self {
-        Self { urgency, outcome: OnceLock::new(), filled: Notify::new() }
+        Self { urgency, since: Instant::now(), outcome: OnceLock::new(), filled: Notify::new() }
     }
 
     /// Tells the request that somebody waits.
     pub(super) fn hurry(&self) {
         self.urgency.raise();
+    }
+
+    /// How long it has been awaited.
+    pub(super) fn age(&self) -> Duration {
+        self.since.elapsed()
     }
 
     /// Fills the slot and wakes all who wait. Only the first call counts.

@@ -40,6 +40,13 @@ pub(super) struct TypedOptions {
     memory: ByteSize,
     #[command(flatten)]
     network: TypedNetwork,
+    /// The most requests a day (UTC), counted across mounts [default: 1000 for a WhatConverts
+    /// Profile key, else no limit]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    daily_requests: Option<u64>,
+    /// Append a JSON line to this file for each open of a file: who, what, how much
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
     /// Where a mount in the background logs to [default: reelfs/reelfs.log in ~/.local/state]
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
@@ -101,6 +108,8 @@ impl TypedOptions {
                 TypedLogFormat::Json => LogFormat::Json,
             },
             metrics: self.metrics,
+            daily_requests: self.daily_requests,
+            audit: self.audit,
             token_life: self.token_life,
             cache: self.cache.settings(),
             ..self.network.settings()

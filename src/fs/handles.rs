@@ -34,6 +34,12 @@ impl<T> Handles<T> {
         self.open.read().unwrap_or_else(PoisonError::into_inner).get(&number).cloned()
     }
 
+    /// Lets go of all things.
+    pub(super) fn clear(&self) {
+        let open = std::mem::take(&mut *self.open.write().unwrap_or_else(PoisonError::into_inner));
+        drop(open);
+    }
+
     /// Lets go of a thing; operations on it that are under way still finish.
     pub(super) fn remove(&self, number: HandleNumber) {
         self.open.write().unwrap_or_else(PoisonError::into_inner).remove(&number);

@@ -26,11 +26,12 @@ const NEWS_AGAIN: Duration = Duration::from_secs(10 * 60);
 const TEXTS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// Every cause with its errno, in the order in which `docs/SEMANTICS.md` lists them.
-pub const TABLE: [(Cause, libc::c_int); 9] = [
+pub const TABLE: [(Cause, libc::c_int); 10] = [
     (Cause::NotFound, libc::ENOENT),
     (Cause::Gone, libc::ENOENT),
     (Cause::Denied, libc::EACCES),
     (Cause::Throttled, libc::EBUSY),
+    (Cause::OverBudget, libc::EDQUOT),
     (Cause::Unreachable, libc::EHOSTUNREACH),
     (Cause::TimedOut, libc::ETIMEDOUT),
     (Cause::Changed, libc::ESTALE),

@@ -3,13 +3,14 @@
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use fuser::{Config, MountOption, Notifier, Session, SessionACL};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+use super::watchdog::{self, Desk};
 use super::{Bridge, INodeNo, mountpoint};
 use crate::fs::{Fs, Notice};
 use crate::types::shell_word;
@@ -106,6 +107,7 @@ pub struct MountSettings {
 
 /// A filesystem that is mounted. Dropping it unmounts lazily.
 pub struct Mount {
+    fs: Arc<Fs>,
     mountpoint: PathBuf,
     ended: oneshot::Receiver<io::Result<()>>,
 }
@@ -121,12 +123,14 @@ impl Mount {
         mountpoint::check_ground(settings.allow_other)?;
         let at = &settings.mountpoint;
         let refused = |error| MountError::Refused(at.clone(), trimmed(error));
-        let session =
-            Session::new(Bridge::new(fs, runtime), at, &config(settings)).map_err(refused)?;
+        let (desk, watched) = (Desk::default(), Arc::downgrade(&fs));
+        let bridge = Bridge::new(Arc::clone(&fs), desk.clone(), runtime);
+        let session = Session::new(bridge, at, &config(settings)).map_err(refused)?;
         let notifier = session.notifier();
         let (end, ended) = oneshot::channel();
-        let mount = Self { mountpoint: at.clone(), ended };
+        let mount = Self { fs, mountpoint: at.clone(), ended };
         start_thread("reelfs-notices", move || pass_on(notices, &notifier)).map_err(refused)?;
+        start_thread("reelfs-watchdog", move || watch(&watched, &desk)).map_err(refused)?;
         start_thread("reelfs-session", move || drop(end.send(session.run()))).map_err(refused)?;
         let metadata = std::fs::metadata(at).map_err(refused)?;
         raise_read_ahead(metadata.dev());
@@ -152,6 +156,7 @@ impl Drop for Mount {
         {
             tracing::warn!("{error}");
         }
+        self.fs.end();
     }
 }
 
@@ -194,6 +199,16 @@ fn pass_on(mut notices: mpsc::UnboundedReceiver<Notice>, notifier: &Notifier) {
         let _ = notifier.inval_inode(inode, -1, 0);
         let _ = notifier.inval_inode(inode, 0, 0);
         let _ = notice.done.send(());
+    }
+}
+
+/// Looks after a mount until it is gone.
+fn watch(fs: &Weak<Fs>, desk: &Desk) {
+    while let Some(fs) = fs.upgrade() {
+        fs.slept(watchdog::slept());
+        drop(fs);
+        watchdog::report(desk);
+        thread::sleep(watchdog::EVERY);
     }
 }
 

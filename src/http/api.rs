@@ -49,6 +49,20 @@ pub struct ApiAnswer {
 }
 
 impl ApiAnswer {
+    /// An answer without a server, for fuzzers.
+    #[doc(hidden)]
+    pub fn made_up(status: u16, body: &[u8]) -> Self {
+        Self {
+            status,
+            content_type: None,
+            body: Bytes::copy_from_slice(body),
+            ask: Ask::default(),
+            stamp: None,
+            server_ahead: None,
+            retry_after: None,
+        }
+    }
+
     /// The error that the status alone stands for; `None` when it says success.
     pub fn refusal(&self) -> Option<Error> {
         let reason = match self.status {
@@ -107,11 +121,12 @@ impl Client {
         let method = if call == Call::Query { "GET" } else { "POST" };
         let mut ask = Ask::new(method, url, None);
         let mut schedule = Schedule::default();
-        let _pass = self.pass(0, &Urgency::now(), &ask, deadline).await?;
+        let urgency = Urgency::now();
+        let _pass = self.pass(0, &urgency, &ask, deadline).await?;
         // What the try before this one met: it says more than that time ran out during this one.
         let mut earlier: Option<Result<ApiAnswer, Error>> = None;
         loop {
-            let answer = match self.once(url, call, &mut ask, deadline).await {
+            let answer = match self.once(url, call, &urgency, &mut ask, deadline).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     let fault = fault(&error.reason);
@@ -139,6 +154,9 @@ impl Client {
                 }
                 Verdict::SlowDown => {
                     let asked = answer.retry_after;
+                    if answer.status != 429 {
+                        self.complained(&ask, asked);
+                    }
                     self.pause(&mut schedule, Fault::Throttled, asked, deadline).await
                 }
                 Verdict::Garbage => {
@@ -158,10 +176,11 @@ impl Client {
         &self,
         url: &Url,
         call: Call<'_>,
+        urgency: &Urgency,
         ask: &mut Ask,
         deadline: Instant,
     ) -> Result<ApiAnswer, Error> {
-        let reply = self.send(url, &HeaderMap::new(), call, ask, deadline).await?;
+        let reply = self.send(url, &HeaderMap::new(), call, urgency, ask, deadline).await?;
         match timeout_at(deadline, read(reply, ask)).await {
             Ok(answer) => answer.inspect(|answer| self.metrics().fetched(answer.body.len())),
             Err(_) => Err(Error::new(ask, Reason::TimedOut)),
@@ -170,7 +189,7 @@ impl Client {
 }
 
 async fn read(reply: Reply, ask: &Ask) -> Result<ApiAnswer, Error> {
-    let Reply { mut response, stamp, server_ahead } = reply;
+    let Reply { mut response, permit: _permit, stamp, server_ahead } = reply;
     if header::content_encoding(response.headers()).is_some() {
         return Err(Error::new(ask, Reason::BadAnswer("it is compressed")));
     }

@@ -17,9 +17,15 @@ use super::answer::Want;
 use super::client::{broken, fault};
 use super::error::{Ask, Error, Reason};
 use super::gate::Pass;
+use super::limiter::Permit;
 use super::range::{HttpSource, Opened};
 use super::retry::Schedule;
+use crate::source::Urgency;
 use crate::types::{Failure, Link};
+
+/// Bytes a second below which a body counts as stalled: nothing that can be listened to comes so
+/// slowly, and one that trickled on for hours would keep all who want it waiting.
+const SLOWEST: u64 = 100;
 
 /// One body, over as many responses as it takes.
 pub(super) struct Body {
@@ -27,6 +33,7 @@ pub(super) struct Body {
     link: Link,
     /// What is left: `offset` is the next byte to give out, `last` stays.
     want: Want,
+    urgency: Urgency,
     /// The byte after the last one to give out; `None` until the server's body ends.
     end: Option<u64>,
     segment: Option<Segment>,
@@ -36,6 +43,17 @@ pub(super) struct Body {
     schedule: Schedule,
     pass: Option<Pass>,
     pace: Pace,
+}
+
+/// The first response, and what goes with it.
+pub(super) struct Start {
+    pub(super) opened: Opened,
+    /// What was already read of it.
+    pub(super) peeked: Bytes,
+    /// Held until the body has been read to its end or is dropped.
+    pub(super) pass: Pass,
+    /// How long the answer took.
+    pub(super) answered_in: Duration,
 }
 
 /// How fast the first response comes.
@@ -66,15 +84,36 @@ impl Pace {
 /// The response that is being read.
 struct Segment {
     response: Response,
+    _permit: Permit,
     /// Offset in the object of the next byte that it brings.
     at: u64,
     /// Where it ends: as it said, or else where the object does.
     end: Option<u64>,
     /// Whether the HTTP library checks that it ends there.
     framed: bool,
+    /// How long it was waited for, and for how many bytes, since that was last looked at.
+    waited: Duration,
+    brought: u64,
+    trickles: bool,
 }
 
 impl Segment {
+    fn new(response: Response, permit: Permit, at: u64, end: Option<u64>, framed: bool) -> Self {
+        let (waited, brought, trickles) = (Duration::ZERO, 0, false);
+        Self { response, _permit: permit, at, end, framed, waited, brought, trickles }
+    }
+
+    /// Notes how long `bytes` were waited for, and sees once in a while whether so little comes that
+    /// another connection can only do better. What came is kept.
+    fn look_at_pace(&mut self, waited: Duration, bytes: usize, once_in: Duration) {
+        self.waited += waited;
+        self.brought += bytes as u64;
+        if self.waited >= once_in {
+            self.trickles = self.brought < self.waited.as_secs().max(1).saturating_mul(SLOWEST);
+            (self.waited, self.brought) = (Duration::ZERO, 0);
+        }
+    }
+
     /// Whether nothing is left to read: all bytes are out, and no surplus can follow that would
     /// show the answer to be a bad one.
     fn is_done(&self, end: Option<u64>, reached: u64) -> bool {
@@ -90,18 +129,17 @@ enum Step {
 }
 
 impl Body {
-    /// The body of `opened`, of which `peeked` was already read. It holds `pass` until it has
-    /// been read to its end or is dropped.
+    /// The body that begins with `start`.
     pub(super) fn new(
         source: HttpSource,
         link: Link,
         want: &Want,
-        opened: Opened,
-        peeked: Bytes,
-        pass: Pass,
-        answered_in: Duration,
+        urgency: Urgency,
+        start: Start,
     ) -> Self {
-        let Opened { head, response, ask } = opened;
+        let Start { opened, peeked, pass, answered_in } = start;
+        let Opened { head, response, permit, ask } = opened;
+        let (at, framed) = (head.offset, head.framed);
         let total = want.total.or(head.total);
         let end = head.end.or(total);
         let mut validator = head.validator;
@@ -118,8 +156,9 @@ impl Body {
                 validator,
                 media: want.media,
             },
+            urgency,
             end,
-            segment: Some(Segment { response, at: head.offset, end, framed: head.framed }),
+            segment: Some(Segment::new(response, permit, at, end, framed)),
             peeked,
             ask,
             schedule: Schedule::default(),
@@ -168,8 +207,17 @@ impl Body {
                 if segment.is_done(self.end, self.want.offset) {
                     return Ok(Step::End);
                 }
-                let until = deadline.min(Instant::now() + self.source.client().stall());
-                timeout_at(until, segment.response.chunk()).await
+                if segment.trickles {
+                    return Ok(Step::Lost(Reason::TimedOut));
+                }
+                let (now, stall) = (Instant::now(), self.source.client().stall());
+                let read = timeout_at(deadline.min(now + stall), segment.response.chunk()).await;
+                let bytes = match &read {
+                    Ok(Ok(Some(chunk))) => chunk.len(),
+                    _ => 0,
+                };
+                segment.look_at_pace(now.elapsed(), bytes, stall);
+                read
             } else {
                 Ok(Ok(Some(std::mem::take(&mut self.peeked))))
             };
@@ -236,8 +284,10 @@ impl Body {
         if !client.pause(&mut self.schedule, fault, None, deadline).await {
             return Err(error);
         }
-        let opened = self.source.fetch(&self.link, &self.want, &mut self.schedule, deadline).await;
-        let Opened { head, response, ask } = opened.map_err(|later| later.after(Some(error)))?;
+        let (link, want, urgency) = (&self.link, &self.want, &self.urgency);
+        let opened = self.source.fetch(link, want, urgency, &mut self.schedule, deadline).await;
+        let opened = opened.map_err(|later| later.after(Some(error)))?;
+        let Opened { head, response, permit, ask } = opened;
         self.ask = ask;
         self.want.total = self.want.total.or(head.total);
         self.end = self.end.or(head.total);
@@ -247,7 +297,8 @@ impl Body {
             return Err(Error::new(&self.ask, reason));
         }
         let end = head.end.or(self.want.total);
-        self.segment = Some(Segment { response, at: head.offset, end, framed: head.framed });
+        let (at, framed) = (head.offset, head.framed);
+        self.segment = Some(Segment::new(response, permit, at, end, framed));
         Ok(())
     }
 

@@ -21,7 +21,9 @@ use super::credentials::{Credentials, Draft, Stamp};
 use super::error::{Ask, Error, Reason, SetupError};
 use super::gate::{Gate, Pass};
 use super::header as headers;
+use super::limiter::{Limiter, Permit};
 use super::policy::{HostPolicy, is_loopback};
+use super::quota::{Budget, Quota};
 use super::redirect::{MOST_HOPS, next_hop, strip};
 use super::retry::{Fault, Schedule};
 use crate::metrics::{Errand, Metrics};
@@ -59,6 +61,8 @@ struct Shared {
     credentials: Option<Credentials>,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
+    limiter: Limiter,
+    budget: Budget,
     timeout: Duration,
 }
 
@@ -78,6 +82,8 @@ pub(super) enum Call<'a> {
 /// The headers of an answer have come; its body is still to be read.
 pub(super) struct Reply {
     pub(super) response: reqwest::Response,
+    /// Of the host that answers, until the body is read.
+    pub(super) permit: Permit,
     /// What the request that led to this answer carried.
     pub(super) stamp: Option<Stamp>,
     /// How far the server's clock is ahead of ours.
@@ -115,6 +121,8 @@ impl Client {
                 credentials: settings.credentials,
                 gate: Gate::new(connections),
                 metrics: Arc::default(),
+                limiter: Limiter::default(),
+                budget: Budget::default(),
                 timeout: settings.timeout,
             }),
         })
@@ -139,6 +147,12 @@ impl Client {
     /// Whether there are credentials, for whichever hosts.
     pub(super) fn has_credentials(&self) -> bool {
         self.shared.credentials.is_some()
+    }
+
+    /// From now on no more than `quota` says are made a day, of the requests that carry credentials,
+    /// or of all where there are none. Those made so far count.
+    pub fn limit(&self, quota: Quota) {
+        self.shared.budget.limit(quota);
     }
 
     /// How long a server may send nothing before it is asked again.
@@ -169,6 +183,7 @@ impl Client {
         url: &Url,
         headers: &HeaderMap,
         call: Call<'_>,
+        urgency: &Urgency,
         ask: &mut Ask,
         until: Instant,
     ) -> Result<Reply, Error> {
@@ -181,14 +196,14 @@ impl Client {
                 Call::Query | Call::Media | Call::Open => None,
             };
             let draft = Draft { url: url.clone(), headers: headers.clone(), form };
-            let (response, stamp) = self.hop(draft, call, ask, until).await?;
+            let Reply { response, permit, stamp, server_ahead } =
+                self.hop(draft, call, urgency, ask, until).await?;
             let location = headers::text(response.headers(), header::LOCATION);
             let next = next_hop(&url, response.status(), location);
             match next.map_err(|reason| Error::new(ask, reason))? {
                 None => {
-                    let reply = Reply::new(response, stamp);
-                    reply.server_ahead.inspect(|ahead| self.metrics().clock(*ahead));
-                    return Ok(reply);
+                    server_ahead.inspect(|ahead| self.metrics().clock(*ahead));
+                    return Ok(Reply { response, permit, stamp, server_ahead });
                 }
                 // What an API answers is believed: it must come from a host that is trusted.
                 Some(next)
@@ -217,15 +232,23 @@ impl Client {
         &self,
         mut draft: Draft,
         call: Call<'_>,
+        urgency: &Urgency,
         ask: &Ask,
         until: Instant,
-    ) -> Result<(reqwest::Response, Option<Stamp>), Error> {
+    ) -> Result<Reply, Error> {
         let shared = &self.shared;
+        let failed = |reason| Error::new(ask, reason);
+        let late = |_| failed(Reason::TimedOut);
+        let permit = shared.limiter.permit(&ask.host, urgency, until).await.map_err(failed)?;
+        let is_the_vendors = shared.policy.allows(&draft.url);
+        if is_the_vendors || shared.credentials.is_none() {
+            let spent = timeout_at(until, shared.budget.spend(urgency)).await;
+            spent.map_err(late)?.map_err(failed)?;
+        }
         let stamp = match &shared.credentials {
-            Some(credentials) if call != Call::Open && shared.policy.allows(&draft.url) => {
+            Some(credentials) if call != Call::Open && is_the_vendors => {
                 // A renewal may hang on the disk that holds the key.
-                let applied = timeout_at(until, credentials.apply(&mut draft)).await;
-                Some(applied.map_err(|_| Error::new(ask, Reason::TimedOut))?)
+                Some(timeout_at(until, credentials.apply(&mut draft)).await.map_err(late)?)
             }
             _ => None,
         };
@@ -242,11 +265,17 @@ impl Client {
         if !matches!(&sent, Ok(Ok(response)) if response.status().as_u16() < 400) {
             shared.metrics.refused();
         }
-        match sent {
-            Ok(Ok(response)) => Ok((response, stamp)),
-            Ok(Err(error)) => Err(Error::new(ask, broken(error))),
-            Err(_) => Err(Error::new(ask, Reason::TimedOut)),
-        }
+        let response = sent.map_err(late)?.map_err(|error| failed(broken(error)))?;
+        let now = Timestamp::now();
+        let retry_after = headers::retry_after(response.headers(), now);
+        permit.answered(response.status().as_u16(), retry_after);
+        let server_ahead = headers::date(response.headers()).map(|date| date.duration_since(now));
+        Ok(Reply { response, permit, stamp, server_ahead })
+    }
+
+    /// The vendor asked to slow down in words of its own.
+    pub(super) fn complained(&self, ask: &Ask, asked: Option<Duration>) {
+        self.shared.limiter.complained(&ask.host, asked);
     }
 
     /// Replaces the credentials that were refused. False when the request carried none, so that
@@ -281,14 +310,6 @@ impl Client {
         debug!(?fault, ?wait, "asking again");
         sleep(wait).await;
         true
-    }
-}
-
-impl Reply {
-    fn new(response: reqwest::Response, stamp: Option<Stamp>) -> Self {
-        let server_ahead =
-            headers::date(response.headers()).map(|date| date.duration_since(Timestamp::now()));
-        Self { response, stamp, server_ahead }
     }
 }
 

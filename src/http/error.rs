@@ -9,7 +9,7 @@ use url::Url;
 use crate::types::{Cause, Failure};
 
 /// What was asked, as far as it may be told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ask {
     pub(super) method: &'static str,
     pub(super) host: String,
@@ -118,6 +118,12 @@ pub enum Reason {
     /// 429 until the deadline.
     #[error("429: too many requests")]
     Throttled,
+    /// The host asked for a rest that is longer than the request may wait.
+    #[error("the host asked to be left alone for longer than this may take (429 or Retry-After)")]
+    Resting,
+    /// The budget of requests a day is used up, or what is left of it is kept for readers.
+    #[error("the budget of {0} requests a day is used up; it begins anew at 00:00 UTC")]
+    OverBudget(u64),
     /// The server serves another version than the one asked for.
     #[error("the object changed: {0}")]
     Changed(&'static str),
@@ -162,7 +168,8 @@ impl Reason {
             | Self::Forbidden
             | Self::NotTheObject { .. } => Cause::Denied,
             Self::Gone(_) => Cause::Gone,
-            Self::Throttled => Cause::Throttled,
+            Self::Throttled | Self::Resting => Cause::Throttled,
+            Self::OverBudget(_) => Cause::OverBudget,
             Self::Changed(_) => Cause::Changed,
             Self::Status(_)
             | Self::BadAnswer(_)

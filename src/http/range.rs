@@ -9,17 +9,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use reqwest::Response;
+use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Head, Verdict, Want};
-use super::body::Body;
+use super::body::{Body, Start};
 use super::client::{Call, Client, Reply, fault};
 use super::error::{Ask, Error, Reason};
+use super::header;
+use super::limiter::Permit;
 use super::retry::Schedule;
-use crate::source::{RangeAnswer, RangeRequest, RangeSource};
+use crate::source::{RangeAnswer, RangeRequest, RangeSource, Urgency};
 use crate::types::{Failure, Link};
 
+/// The `Content-Type` of an error message.
+const JSON: &str = "application/json";
 /// How much of a JSON body is looked at to tell an error message from an object.
 const LONGEST_ERROR: usize = 64 << 10;
 
@@ -38,6 +42,7 @@ pub struct HttpSource {
 pub(super) struct Opened {
     pub(super) head: Head,
     pub(super) response: Response,
+    pub(super) permit: Permit,
     pub(super) ask: Ask,
 }
 
@@ -79,12 +84,21 @@ impl HttpSource {
         let mut schedule = Schedule::default();
         let ask = Ask::new("GET", request.link.url(), Some((want.offset, want.last)));
         let pass = self.client.pass(request.len, &request.urgency, &ask, deadline).await?;
+        let urgency = &request.urgency;
         let asked = Instant::now();
-        let mut opened = self.fetch(&request.link, &want, &mut schedule, deadline).await?;
+        let mut opened = self.fetch(&request.link, &want, urgency, &mut schedule, deadline).await?;
         let answered_in = asked.elapsed();
-        let peeked = peek(&mut opened, deadline).await?;
         let head = opened.head.clone();
-        let body = Body::new(self, request.link, &want, opened, peeked, pass, answered_in);
+        let mut peeked = Bytes::new();
+        if head.offset == 0 && head.content_type.as_deref() == Some(JSON) {
+            let (read, refused) = peek(&mut opened.response, deadline).await;
+            if let Some(reason) = refused {
+                return Err(Error::new(&opened.ask, reason));
+            }
+            peeked = read;
+        }
+        let start = Start { opened, peeked, pass, answered_in };
+        let body = Body::new(self, request.link, &want, request.urgency, start);
         Ok(RangeAnswer {
             offset: head.offset,
             end: head.end,
@@ -100,6 +114,7 @@ impl HttpSource {
         &self,
         link: &Link,
         want: &Want,
+        urgency: &Urgency,
         schedule: &mut Schedule,
         deadline: Instant,
     ) -> Result<Opened, Error> {
@@ -112,21 +127,27 @@ impl HttpSource {
         loop {
             let until = deadline.min(Instant::now() + client.stall());
             let headers = want.headers(ranged);
-            let sent = client.send(link.url(), &headers, call, &mut ask, until).await;
+            let sent = client.send(link.url(), &headers, call, urgency, &mut ask, until).await;
             let (reason, fault, asked) = match sent {
                 Err(error) => match fault(&error.reason) {
                     Some(fault) => (error.reason, fault, None),
                     None => return Err(error),
                 },
-                Ok(reply) => {
+                Ok(mut reply) => {
                     let response = &reply.response;
                     match want.judge(response.status(), response.headers(), ranged) {
+                        // An error message is no newer version of the object, whatever its length.
+                        Verdict::Fail(changed @ Reason::Changed(_)) if is_whole_json(response) => {
+                            let (_, refused) = peek(&mut reply.response, deadline).await;
+                            return Err(Error::new(&ask, refused.unwrap_or(changed)));
+                        }
                         Verdict::Data(head) => {
                             // A part of nothing is refused by servers that honour ranges, too.
                             if !ranged && head.end != Some(0) {
                                 self.remember_refusal(host);
                             }
-                            return Ok(Opened { head, response: reply.response, ask });
+                            let Reply { response, permit, .. } = reply;
+                            return Ok(Opened { head, response, permit, ask });
                         }
                         // A single recording can be secure where its application is not.
                         Verdict::Renew if call == Call::Open => {
@@ -194,31 +215,28 @@ impl RangeSource for HttpSource {
     }
 }
 
-/// Reads the beginning of a JSON body, and refuses it when it is an error message: some gateways
-/// say 200 and mean no. What was read is given back.
-async fn peek(opened: &mut Opened, deadline: Instant) -> Result<Bytes, Error> {
-    let head = &opened.head;
-    let is_json = head.content_type.as_deref() == Some("application/json");
-    if !is_json || head.offset > 0 {
-        return Ok(Bytes::new());
-    }
+/// Whether an answer claims to be the whole object, in JSON.
+fn is_whole_json(response: &Response) -> bool {
+    response.status() == StatusCode::OK
+        && header::content_type(response.headers()).as_deref() == Some(JSON)
+}
+
+/// Reads the beginning of a JSON body, and what it refuses when it is an error message: some
+/// gateways say 200 and mean no.
+async fn peek(response: &mut Response, deadline: Instant) -> (Bytes, Option<Reason>) {
     let mut read = BytesMut::new();
     while read.len() <= LONGEST_ERROR {
         // A body that breaks off here is resumed like any other.
-        match timeout_at(deadline, opened.response.chunk()).await {
+        match timeout_at(deadline, response.chunk()).await {
             Ok(Ok(Some(chunk))) => read.extend_from_slice(&chunk),
             _ => break,
         }
     }
     let message = serde_json::from_slice::<serde_json::Value>(&read);
-    if message.is_ok_and(|message| {
+    let is_error = message.is_ok_and(|message| {
         ["error", "error_message"].iter().any(|name| message.get(name).is_some())
-    }) {
-        let reason = Reason::NotTheObject {
-            status: opened.response.status().as_u16(),
-            content_type: "application/json".to_owned(),
-        };
-        return Err(Error::new(&opened.ask, reason));
-    }
-    Ok(read.freeze())
+    });
+    let status = response.status().as_u16();
+    let refused = is_error.then(|| Reason::NotTheObject { status, content_type: JSON.to_owned() });
+    (read.freeze(), refused)
 }

@@ -230,6 +230,14 @@ impl Rows {
     }
 }
 
+/// What becomes of a list with these bytes, for fuzzers.
+#[doc(hidden)]
+pub fn decode(bytes: &[u8]) -> Vec<Entry> {
+    let text = String::from_utf8_lossy(bytes);
+    let rows = [Links::Any, Links::WhatConverts].map(|links| Rows::parse(&text, links));
+    rows.into_iter().flatten().flat_map(|rows| rows.days.into_values().flatten()).collect()
+}
+
 impl Unusable {
     fn add(&mut self, line: u64, why: &'static str) {
         self.count += 1;

@@ -74,7 +74,7 @@ fn strip_any<'a>(text: &'a str, prefixes: &[&str]) -> Option<&'a str> {
 }
 
 /// `text` for an attribute or a message: no links, control characters escaped, at most 1024 bytes.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let mut clean = String::new();
     for c in links(text).chars() {
         let before = clean.len();

@@ -15,14 +15,17 @@ use std::collections::HashSet;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use tracing::warn;
 use url::Url;
 
 pub use api::ApiError;
 pub use applications::Application;
+#[doc(hidden)]
+pub use credentials::decode_key;
 pub use credentials::{CredentialsError, ServiceAccountFile};
 
-use crate::http::Client;
+use crate::http::{ApiAnswer, Client};
 use crate::source::Provider;
 use crate::types::{Area, Entry, Failure, Window};
 use history::{Page, Span};
@@ -114,4 +117,16 @@ impl Provider for Voximplant {
     fn most_days(&self) -> u32 {
         32
     }
+}
+
+/// What becomes of an answer of the history, for fuzzers.
+#[doc(hidden)]
+pub fn decode(body: &[u8]) -> Vec<Entry> {
+    let answer = ApiAnswer::made_up(200, body);
+    let _ = api::judge(&answer);
+    let mut listing = history::Listing::new(Window { first: Date::MIN, last: Date::MAX });
+    if let Ok(page) = api::result(&answer).and_then(history::page) {
+        listing.add(&page);
+    }
+    listing.into_entries()
 }

@@ -20,11 +20,13 @@ use tracing::warn;
 use url::Url;
 
 pub use api::ApiError;
+#[doc(hidden)]
+pub use key::decode_key;
 pub use key::{KeyError, KeyPair, Problem};
 pub use lead::download_link;
 pub use media::Refusals;
 
-use crate::http::Client;
+use crate::http::{ApiAnswer, Client};
 use crate::provider::fields::Fields;
 use crate::source::{Provider, Scope};
 use crate::types::{Entry, Failure, Label, Window};
@@ -174,6 +176,20 @@ impl Provider for WhatConverts {
     fn most_days(&self) -> u32 {
         MOST_DAYS
     }
+}
+
+/// What becomes of a page of leads, for fuzzers.
+#[doc(hidden)]
+pub fn decode(body: &[u8]) -> Vec<Entry> {
+    let (answer, base) = (ApiAnswer::made_up(200, body), Url::parse(API));
+    let (Ok(answer), Ok(base)) = (api::result(&answer), base) else { return Vec::new() };
+    let media = [Media::Basic, Media::Token];
+    let leads = api::page(&answer, "leads", 1).map(|(leads, _)| leads).unwrap_or_default();
+    let all = media.iter().flat_map(|&media| {
+        let links = Links { base: &base, media };
+        leads.iter().filter_map(move |lead| lead::entry(*lead, &links)).collect::<Vec<_>>()
+    });
+    all.collect()
 }
 
 /// A moment in ISO 8601, without a fraction.

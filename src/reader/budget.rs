@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A number of bytes to reserve from.
 pub(super) struct Budget {
+    all: u64,
     free: AtomicU64,
 }
 
@@ -17,7 +18,12 @@ pub(super) struct Reservation {
 impl Budget {
     /// A budget of so many bytes.
     pub(super) fn new(bytes: u64) -> Self {
-        Self { free: AtomicU64::new(bytes) }
+        Self { all: bytes, free: AtomicU64::new(bytes) }
+    }
+
+    /// Bytes that are reserved now.
+    pub(super) fn reserved(&self) -> u64 {
+        self.all.saturating_sub(self.free.load(Ordering::Acquire))
     }
 
     /// Reserves bytes, if so many are free.

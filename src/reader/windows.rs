@@ -98,6 +98,11 @@ impl Windows {
         }
     }
 
+    /// Bytes that are reserved now.
+    pub(super) fn reserved(&self) -> u64 {
+        self.budget.reserved()
+    }
+
     /// Bytes of the budget, for as long as the reservation lives. When they are not free, windows of
     /// handles that rest are given up for them.
     pub(super) fn reserve(&self, bytes: u64) -> Option<Reservation> {

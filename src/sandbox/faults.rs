@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::account::Kind;
+use super::log::LoggedRequest;
 
 /// What a request asks for, as far as rules and the request log care.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,9 @@ pub struct Rule {
     /// Requests only whose path holds this text.
     #[serde(default)]
     pub path: Option<String>,
+    /// Requests only one of whose parameters holds this text.
+    #[serde(default)]
+    pub parameter: Option<String>,
     /// How many matching requests are let through first.
     #[serde(default)]
     pub skip: u32,
@@ -118,12 +122,20 @@ pub enum Action {
     ClaimGzip,
     /// Another content of the same length, with another `ETag`.
     Changed,
+    /// The bytes of another content of the same length, under its own `ETag`, in the very range that
+    /// was asked for: as a cache in between answers that has mixed up two objects.
+    Mixed,
+    /// A part is so many bytes longer than its `Content-Range` says.
+    Longer {
+        /// Bytes.
+        by: u64,
+    },
 }
 
 impl Rule {
     /// A rule that fires on every request.
     pub fn new(action: Action) -> Self {
-        Self { target: None, path: None, skip: 0, one_in: 1, times: None, action }
+        Self { target: None, path: None, parameter: None, skip: 0, one_in: 1, times: None, action }
     }
 
     /// On requests for files of this kind only.
@@ -144,6 +156,13 @@ impl Rule {
     #[must_use]
     pub fn on_path(mut self, text: &str) -> Self {
         self.path = Some(text.to_owned());
+        self
+    }
+
+    /// On requests only one of whose parameters, but for the credentials, holds `text`.
+    #[must_use]
+    pub fn on_parameter(mut self, text: &str) -> Self {
+        self.parameter = Some(text.to_owned());
         self
     }
 
@@ -168,9 +187,13 @@ impl Rule {
         self
     }
 
-    fn matches(&self, target: &Target, path: &str) -> bool {
-        self.target.as_ref().is_none_or(|wanted| wanted == target)
-            && self.path.as_ref().is_none_or(|text| path.contains(text.as_str()))
+    fn matches(&self, request: &LoggedRequest) -> bool {
+        let any_holds = |text: &String| {
+            request.parameters.iter().any(|(_, value)| value.contains(text.as_str()))
+        };
+        self.target.as_ref().is_none_or(|wanted| *wanted == request.target)
+            && self.path.as_ref().is_none_or(|text| request.path.contains(text.as_str()))
+            && self.parameter.as_ref().is_none_or(any_holds)
     }
 
     /// Whether a rule that has matched `matched` requests before this one fires on this one.
@@ -201,12 +224,18 @@ impl Faults {
         self.lock().clear();
     }
 
+    /// Drops the rules that are for this path, or this parameter, alone.
+    pub fn clear_for(&self, text: &str) {
+        self.lock().retain(|(rule, _)| {
+            [&rule.path, &rule.parameter].into_iter().all(|only| only.as_deref() != Some(text))
+        });
+    }
+
     /// What is to happen to a request. Every rule that matches counts it, also those that come after
     /// the one that fires.
-    pub(super) fn next(&self, target: &Target, path: &str) -> Option<Action> {
+    pub(super) fn next(&self, request: &LoggedRequest) -> Option<Action> {
         let mut action = None;
-        for (rule, matched) in self.lock().iter_mut().filter(|(rule, _)| rule.matches(target, path))
-        {
+        for (rule, matched) in self.lock().iter_mut().filter(|(rule, _)| rule.matches(request)) {
             if action.is_none() && rule.fires(*matched) {
                 action = Some(rule.action.clone());
             }
@@ -222,14 +251,32 @@ impl Faults {
 
 #[cfg(test)]
 mod tests {
+    use super::super::token::Credential;
     use super::*;
+
+    fn request() -> LoggedRequest {
+        LoggedRequest {
+            time: jiff::Timestamp::UNIX_EPOCH,
+            method: "GET".to_owned(),
+            path: "/a/b".to_owned(),
+            target: Target::Unknown,
+            session: None,
+            record: None,
+            parameters: vec![("from".to_owned(), "2026-11-21 00:00:00".to_owned())],
+            range: None,
+            if_range: None,
+            credential: Credential::None,
+            user_agent: None,
+            connection: 1,
+            status: 0,
+            sent: 0,
+        }
+    }
 
     fn firings(rule: Rule, requests: usize) -> Vec<usize> {
         let faults = Faults::default();
         faults.add(rule);
-        (0..requests)
-            .filter(|_| faults.next(&Target::Unknown, "/a/b").is_some())
-            .collect::<Vec<_>>()
+        (0..requests).filter(|_| faults.next(&request()).is_some()).collect::<Vec<_>>()
     }
 
     #[test]
@@ -240,8 +287,21 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_matches_by_target_and_path() {
+    fn a_rule_is_dropped_by_what_it_is_for() {
+        let faults = Faults::default();
+        faults.add(Rule::new(Action::Html).on_path("/b"));
+        faults.add(Rule::new(Action::Html).on_parameter("2026-11-21"));
+        faults.clear_for("/b");
+        assert!(faults.next(&request()).is_some());
+        faults.clear_for("2026-11-21");
+        assert!(faults.next(&request()).is_none());
+    }
+
+    #[test]
+    fn a_rule_matches_by_target_path_and_parameter() {
         assert_eq!(firings(Rule::new(Action::Html).on_path("/b"), 1), [0]);
+        assert_eq!(firings(Rule::new(Action::Html).on_parameter("11-21"), 1), [0]);
+        assert!(firings(Rule::new(Action::Html).on_parameter("11-22"), 1).is_empty());
         assert!(firings(Rule::new(Action::Html).on_path("/c"), 1).is_empty());
         assert!(firings(Rule::new(Action::Html).on_file(Kind::Log), 1).is_empty());
     }

@@ -36,14 +36,15 @@ pub(super) fn serve(
         return refusal;
     }
     let content = match fault {
-        Some(Action::Changed) => altered(&file.content),
+        Some(Action::Changed | Action::Mixed) => altered(&file.content),
         _ => file.content.clone(),
     };
     let total = content.len();
     let etag = format!("\"{:016x}\"", content.fingerprint());
     let modified = http_date(file.modified);
     let honoured = options.ranges.honours(file.kind) && fault != Some(&Action::WholeBody);
-    let same_version = ask.if_range.is_none_or(|seen| seen == etag || seen == modified);
+    let same_version = fault == Some(&Action::Mixed)
+        || ask.if_range.is_none_or(|seen| seen == etag || seen == modified);
     let wanted = if honoured && same_version && ask.method == Method::GET {
         resolve(ask.range, total)
     } else {

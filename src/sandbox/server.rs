@@ -66,7 +66,7 @@ pub(super) async fn answer(
         return reply.send(Arc::default(), peer.reset);
     }
     let (call, logged) = server.read(parts, &form, peer.id);
-    let fault = server.faults.next(&call.target, &logged.path);
+    let fault = server.faults.next(&logged);
     let progress = server.log.begin(logged);
 
     let mut wait = server.options.latency;
@@ -260,6 +260,11 @@ pub(super) fn spoil(reply: &mut Reply, fault: Option<&Action>) {
         Some(Action::Reset { after }) => reply.breaks = Some((*after, Break::Reset)),
         Some(Action::Short { after }) => reply.breaks = Some((*after, Break::Close)),
         Some(Action::Drip { rate }) => reply.rate = Some(*rate),
+        Some(Action::Longer { by }) if reply.status == StatusCode::PARTIAL_CONTENT => {
+            reply.range.end = reply.content.len().min(reply.range.end + by);
+            // What `Content-Length` says the HTTP library would hold it to.
+            reply.length_known = false;
+        }
         Some(Action::ClaimGzip) => reply.header(header::CONTENT_ENCODING, "gzip"),
         _ => {}
     }

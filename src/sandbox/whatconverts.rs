@@ -138,7 +138,7 @@ async fn answer(
     let (parts, _) = request.into_parts();
     let (call, logged) = desk.read(parts, peer.id);
     let server = &desk.server;
-    let fault = server.faults.next(&logged.target, &logged.path);
+    let fault = server.faults.next(&logged);
     let progress = server.log.begin(logged);
     let mut wait = server.options.latency;
     if let Some(Action::Delay { millis }) = fault {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::{Area, Content, NameParts, ObjectId};
+use super::{Area, Content, NameParts, ObjectId, json_line};
 
 /// Names and values, in order, as one text: an account has many objects, and a list of strings takes
 /// several times its length.
@@ -100,7 +100,7 @@ pub struct Call {
 impl From<Entry> for Call {
     fn from(mut entry: Entry) -> Self {
         entry.facts.remove("files");
-        let facts = serde_json::Value::Object(entry.facts).to_string().into();
+        let facts = json_line(&serde_json::Value::Object(entry.facts)).into();
         let objects = entry.objects.into_iter().map(Arc::new).collect();
         Self { id: entry.id.into(), start: entry.start, facts, objects }
     }

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,8 @@ pub(crate) struct Ground {
     pub(crate) sandbox: Sandbox,
     pub(crate) dir: TempDir,
     /// Carries the sandbox.
-    _runtime: Runtime,
+    runtime: Runtime,
+    options: Options,
 }
 
 impl Ground {
@@ -70,8 +71,26 @@ impl Ground {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.unwrap();
         let options = Options { write_credentials: Some(dir.path().join("keys")), ..options };
-        let sandbox = runtime.block_on(Sandbox::start_both(options, account, agency)).unwrap();
-        Self { sandbox, dir, _runtime: runtime }
+        let sandbox = runtime.block_on(Sandbox::start_both(options.clone(), account, agency));
+        Self { sandbox: sandbox.unwrap(), dir, runtime, options }
+    }
+
+    /// Ends the sandbox: its port is closed.
+    pub(crate) fn stop(&mut self) {
+        let address = self.sandbox.addr();
+        let account = (*self.sandbox.account()).clone();
+        // A placeholder, on another port.
+        let empty = Sandbox::start_with(Options::default(), account);
+        self.sandbox = self.runtime.block_on(empty).unwrap();
+        self.options.listen = address;
+        wait_until("the port is closed", || std::net::TcpStream::connect(address).is_err());
+    }
+
+    /// Starts it again where it was, with the same account and a new key.
+    pub(crate) fn restart(&mut self) {
+        let account = (*self.sandbox.account()).clone();
+        let again = Sandbox::start_with(self.options.clone(), account);
+        self.sandbox = self.runtime.block_on(again).unwrap();
     }
 
     /// The service account's file.
@@ -153,7 +172,7 @@ impl Ground {
 
 /// A mount by a child process; unmounted and ended when dropped.
 pub(crate) struct Mount {
-    daemon: std::cell::RefCell<Child>,
+    daemon: Mutex<Child>,
     at: PathBuf,
     log: PathBuf,
     over: Arc<AtomicBool>,
@@ -182,9 +201,13 @@ impl Mount {
         self.at.join(below)
     }
 
+    fn daemon(&self) -> MutexGuard<'_, Child> {
+        self.daemon.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The daemon's process id.
     pub(crate) fn pid(&self) -> u32 {
-        self.daemon.borrow().id()
+        self.daemon().id()
     }
 
     /// How much time on a processor the daemon has had: `proc_pid_stat(5)`, counted after its name.
@@ -207,20 +230,20 @@ impl Mount {
     }
 
     fn has_ended(&self) -> bool {
-        self.daemon.borrow_mut().try_wait().unwrap().is_some()
+        self.daemon().try_wait().unwrap().is_some()
     }
 
     /// Sends a signal to the daemon, waits for its end, and gives its exit code.
     pub(crate) fn end_with(&self, signal: &str) -> Option<i32> {
         send_signal(self.pid(), signal);
         wait_until("the daemon ends", || self.has_ended());
-        self.daemon.borrow_mut().wait().unwrap().code()
+        self.daemon().wait().unwrap().code()
     }
 
     /// Waits for the daemon's end and gives its exit code.
     pub(crate) fn wait(&self) -> Option<i32> {
         wait_until("the daemon ends", || self.has_ended());
-        self.daemon.borrow_mut().wait().unwrap().code()
+        self.daemon().wait().unwrap().code()
     }
 }
 
@@ -233,8 +256,8 @@ impl Drop for Mount {
             while !self.has_ended() && begun.elapsed() < Duration::from_secs(10) {
                 thread::sleep(Duration::from_millis(20));
             }
-            let _ = self.daemon.borrow_mut().kill();
-            let _ = self.daemon.borrow_mut().wait();
+            let _ = self.daemon().kill();
+            let _ = self.daemon().wait();
         }
         if is_mounted(&self.at) {
             let _ = Command::new("umount").arg("-l").arg(&self.at).status();

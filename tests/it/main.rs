@@ -4,7 +4,11 @@
 #![expect(clippy::print_stderr, reason = "what is skipped says so")]
 
 mod applications;
+mod audit;
+mod budget;
 mod command_line;
+mod corpus;
+mod faults;
 mod get;
 mod ground;
 mod http_source;
@@ -18,8 +22,10 @@ mod sandbox;
 mod scripted;
 mod secrets;
 mod semantics;
+mod stress;
 mod tokens;
 mod vendor_client;
 mod voximplant_listing;
+mod waiting;
 mod whatconverts;
 mod whole_account;

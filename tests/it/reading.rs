@@ -14,7 +14,7 @@ use reelfs::sandbox::{
     Account, Action, Content, Kind, NewRecord, NewSession, Options, Ranges, Rule,
 };
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, no_answer, sh, slashed};
+use crate::ground::{Ground, Mount, at, can_mount, days_ago, no_answer, sh, slashed, wait_until};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -274,11 +274,14 @@ fn a_fault_that_stays_is_an_error_and_the_mount_lives_on() {
     fails(&mount, Rule::new(status(500)), libc::EIO);
     fails(&mount, no_answer(), libc::ETIMEDOUT);
     let path = only_file(&mount, "recordings");
+    // A timeout is remembered for a moment.
+    wait_until("the file is well again", || fs::metadata(&path).is_ok());
     // The headers tell the size, so the file can be opened; its bytes do not come.
     ground.sandbox.faults().add(Rule::new(Action::Stall { after: 10 }).on_file(Kind::Recording));
     let error = fs::read(&path).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::ETIMEDOUT));
     ground.sandbox.faults().clear();
+    wait_until("the file is well again", || fs::read(&path).is_ok());
     assert!(fs::read(&path).unwrap() == ramp(7, 2 * MIB + 3));
 }
 

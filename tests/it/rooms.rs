@@ -47,7 +47,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
 const LIBRARIES: [(&str, &[&str]); 11] = [
     ("fuser", &["fuse"]),
     ("libc", &["fuse"]),
-    ("nix", &["fuse", "app", "store"]),
+    ("nix", &["fuse", "app", "store", "http/quota"]),
     ("rusqlite", &["store"]),
     ("reqwest", &["http"]),
     ("jsonwebtoken", &["http/jwt", "sandbox"]),

@@ -63,6 +63,11 @@ impl Answer {
         Self { bytes, then: Then::Keep }
     }
 
+    /// These bytes, and the end.
+    pub(crate) fn raw(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec(), then: Then::Close }
+    }
+
     /// The same with the `content-length` of `body`.
     pub(crate) fn whole(head: &str, body: &[u8]) -> Self {
         Self::new(&format!("{head}\ncontent-length: {}", body.len()), body)

@@ -6,7 +6,9 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use reelfs::sandbox::{
 use serde_json::Value;
 use walkdir::WalkDir;
 
-use crate::ground::{Ground, at, can_mount, days_ago, output, wait_until};
+use crate::ground::{Ground, at, can_mount, days_ago, output, send_signal, wait_until};
 
 /// A plain HTTP server that keeps the heads of the requests that it gets.
 struct Stranger {
@@ -158,7 +160,9 @@ fn no_secret_shows_anywhere_whatever_goes_wrong() {
     break_things(&ground, &stranger);
     let needles = needles(&ground);
     // The daemon inherits it from here, as from a user's shell.
+    let audit = ground.dir.path().join("audit.jsonl");
     let mut command = ground.mount_command(&["-vvv", "--timeout", "5s", "--token-life", "2s"]);
+    command.args(["--daily-requests", "100000"]).arg("--audit").arg(&audit);
     command.env("REELFS_LOG", "trace");
     let mounting = output(&mut command);
     assert!(mounting.status.success(), "{mounting:?}");
@@ -177,6 +181,17 @@ fn no_secret_shows_anywhere_whatever_goes_wrong() {
 
     assert_clean("the mount", &shown, &needles);
     assert_clean("the log", logged().as_bytes(), &needles);
+    assert_clean("the audit", &fs::read(&audit).unwrap(), &needles);
+    let kept: Vec<_> = WalkDir::new(ground.dir.path().join("state"))
+        .into_iter()
+        .map(|entry| entry.unwrap().into_path())
+        .filter(|path| path.is_file())
+        .collect();
+    assert!(kept.len() >= 3, "the log, the count of requests, its lock: {kept:?}");
+    for path in kept {
+        let name = path.as_os_str().as_bytes();
+        assert_clean("a file that is kept", &[name, &fs::read(&path).unwrap()].concat(), &needles);
+    }
     assert_clean("the output", &[mounting.stdout, mounting.stderr].concat(), &needles);
     for file in ["cmdline", "environ", "mounts", "comm", "status"] {
         let text = fs::read(format!("/proc/{daemon}/{file}")).unwrap();
@@ -238,4 +253,64 @@ fn a_redirect_to_another_host_takes_no_credentials_and_no_query_along() {
     let said = crate::ground::text(&refused.stderr);
     assert!(!refused.status.success() && said.contains("redirect refused"), "{said}");
     assert_eq!(stranger.heads().len(), heads.len(), "an API's redirect was followed elsewhere");
+}
+
+/// A core dump would hold tokens and calls. A program that is killed alike beside it shows whether
+/// this machine dumps at all.
+#[test]
+fn a_mount_that_crashes_leaves_no_core_dump() {
+    if !can_mount() {
+        return;
+    }
+    let aborted = |mut child: Child| {
+        send_signal(child.id(), "ABRT");
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(libc::SIGABRT), "{status}");
+        status.core_dumped()
+    };
+    let ground = Ground::new(Options::default(), calls());
+    let dumping = |program: &Command| {
+        let mut command = Command::new("bash");
+        command.args(["-c", "ulimit -c unlimited; exec \"$@\"", "bash"]);
+        command.arg(program.get_program()).args(program.get_args());
+        command.current_dir(ground.dir.path()).stdin(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let mut sleep = Command::new("sleep");
+    let other = dumping(sleep.arg("100")).spawn().unwrap();
+    let path = format!("/proc/{}/comm", other.id());
+    wait_until("it runs", || fs::read_to_string(&path).is_ok_and(|name| name == "sleep\n"));
+    if !aborted(other) {
+        eprintln!("SKIPPED: this machine dumps no cores");
+        return;
+    }
+    let daemon = dumping(&ground.mount_command(&["--foreground"])).spawn().unwrap();
+    let _end = crate::command_line::AtEnd(ground.mountpoint());
+    wait_until("the mount answers", || crate::ground::is_mounted(&ground.mountpoint()));
+    assert!(!aborted(daemon), "a core was dumped");
+}
+
+/// Nothing switches the check of certificates off; `--ca-cert` adds to what is trusted.
+#[test]
+fn a_server_whose_certificate_is_not_trusted_gets_no_credentials() {
+    let options = Options { tls: true, ..Options::default() };
+    let ground = Ground::new(options, calls());
+    let mut without = Command::new(crate::ground::REELFS);
+    fs::create_dir_all(ground.mountpoint()).unwrap();
+    without.args(["mount", "voximplant"]).arg(ground.mountpoint());
+    without.args(["-f", "--timeout", "5s", "--api-url", ground.sandbox.base_url()]);
+    without.arg("--credentials").arg(ground.credentials());
+    // What libraries and other programs take for such a switch.
+    for name in
+        ["SSL_NO_VERIFY", "CURL_INSECURE", "PYTHONHTTPSVERIFY", "NODE_TLS_REJECT_UNAUTHORIZED"]
+    {
+        without.env(name, "0");
+    }
+    let refused = output(&mut without);
+    let said = crate::ground::text(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("certificate"), "{said}");
+    assert!(ground.sandbox.requests().is_empty(), "it was asked");
+    let help = output(Command::new(crate::ground::REELFS).args(["mount", "voximplant", "--help"]));
+    let help = crate::ground::text(&help.stdout).to_lowercase();
+    assert!(help.contains("--ca-cert") && !help.contains("insecure") && !help.contains("no-check"));
 }

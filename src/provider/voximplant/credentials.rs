@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::http::jwt::{Issuer, KeyError, KeySource, SigningKey, Tokens};
 use crate::provider::fields::Fields;
 use crate::source::Identity;
+use crate::types::chain;
 
 /// The largest file that is read: one is about 2 KiB.
 const MOST_BYTES: u64 = 1 << 20;
@@ -160,6 +161,12 @@ fn parse(bytes: &[u8], child_account: Option<&str>) -> Result<SigningKey, Proble
     let Credential { account, key_id, private_key } = Credential::of(bytes)?;
     let issuer = Issuer::from_text(child_account.unwrap_or(&account));
     SigningKey::from_pem(&key_id, issuer, &private_key).map_err(Problem::Key)
+}
+
+/// The refusal of a key file with these bytes, for fuzzers.
+#[doc(hidden)]
+pub fn decode_key(bytes: &[u8]) -> Option<String> {
+    parse(bytes, None).err().map(|problem| chain(&problem))
 }
 
 fn field(

@@ -15,6 +15,7 @@ use super::api;
 use crate::http::{Basic, Credentials, Parameters};
 use crate::provider::fields::Fields;
 use crate::source::Identity;
+use crate::types::chain;
 
 /// The largest file that is read.
 const MOST_BYTES: u64 = 1 << 20;
@@ -108,14 +109,23 @@ fn read(path: &Path) -> Result<KeyPair, Problem> {
     if size > MOST_BYTES {
         return Err(Problem::TooLarge);
     }
-    let text = fs::read(path).map_err(Problem::Unreadable)?;
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+    parse(&fs::read(path).map_err(Problem::Unreadable)?)
+}
+
+fn parse(text: &[u8]) -> Result<KeyPair, Problem> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let map: Map<String, Value> = serde_json::from_slice(text).map_err(|_| Problem::NotAnObject)?;
     let part = |name: &'static str| {
         let text = Fields(&map).text(name).ok_or(Problem::Missing(name))?;
         Ok(SecretString::from(text))
     };
     KeyPair::new(part("token")?, part("secret")?)
+}
+
+/// The refusal of a key file with these bytes, for fuzzers.
+#[doc(hidden)]
+pub fn decode_key(bytes: &[u8]) -> Option<String> {
+    parse(bytes).err().map(|problem| chain(&problem))
 }
 
 #[cfg(test)]
