@@ -180,6 +180,8 @@ impl Blob {
                         first = None;
                         continue;
                     }
+                    // The size came before what was wrong with the bytes.
+                    Err(_) if self.version.get().is_some() && !self.is_stale() => continue,
                     block => { block?; }
                 },
                 () = changed => continue,

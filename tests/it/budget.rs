@@ -63,7 +63,7 @@ fn the_count_outlives_the_mount_in_a_file_that_tells_nothing() {
         return;
     }
     let ground = ground();
-    let options = ["--daily-requests", "20"];
+    let options = ["--daily-requests", "20", "--cache-size", "0"];
     let mount = ground.mount_whatconverts("whatconverts.json", &options);
     let paths = recordings(&mount).unwrap();
     let exhausted = paths.iter().map(fs::read).any(|outcome| is_over_budget(&outcome));

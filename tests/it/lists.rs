@@ -77,7 +77,7 @@ fn a_lead_export_is_mounted_with_the_token_of_its_key() {
 fn opens(ground: &Ground, list: &str, auth: &[&str], bytes: &Content, credential: Credential) {
     ground.sandbox.clear_requests();
     let list = write(ground, list);
-    let mount = mount(ground, &list, auth);
+    let mount = mount(ground, &list, &[auth, &["--cache-size", "0"]].concat());
     let found = files(&mount.path("recordings"));
     assert_eq!(found.len(), 1, "{auth:?}");
     assert_eq!(fs::metadata(&found[0]).unwrap().len(), bytes.len(), "{auth:?}");

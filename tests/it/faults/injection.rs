@@ -55,6 +55,12 @@ pub(super) fn is_throttling(row: &Row) -> bool {
     row.fault.contains("429") || row.fault.contains("Retry-After")
 }
 
+/// Whether a row's operations go one after another: a host that asks each of them once to slow down is
+/// spared for longer each time, which is not what the row is about.
+pub(super) fn takes_turns(row: &Row) -> bool {
+    is_throttling(row) && row.fault.contains("once")
+}
+
 fn status(code: u16, retry_after: Option<u32>) -> Action {
     Action::Status { code, body: "as the row demands".to_owned(), retry_after }
 }

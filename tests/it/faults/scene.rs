@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -211,10 +212,13 @@ impl Opened {
     fn look(self, row: &Row, files: &[Own], mount: &Mount) -> Vec<String> {
         let unlisted = mount.path("recordings").join(slashed(unlisted_day_of(row)));
         let Self { whole, random, mapped } = self;
+        let turn = Mutex::new(());
         let run = |name: &'static str,
                    promised: &[Given],
                    operation: &mut dyn FnMut() -> Outcome| {
+            let turn = injection::takes_turns(row).then(|| turn.lock());
             let (outcome, late) = limits::timed(operation);
+            drop(turn);
             let kept = outcome.as_ref().is_ok_and(|given| promised.contains(given));
             let complaint = format!("{}: {name} gives {outcome:?}, not {promised:?}", row.fault);
             let complaint = (!kept && !promised.is_empty()).then_some(complaint);
