@@ -22,6 +22,7 @@ pub use blob::{Blob, BlockIndex, Interest, When};
 use memory::Memory;
 
 mod blob;
+mod disk;
 mod flight;
 mod memory;
 mod slot;
@@ -60,6 +61,13 @@ impl Cache {
             (true, _) => Kept::Whole,
             (false, true) => Kept::Part,
             (false, false) => Kept::Nothing,
+        }
+    }
+
+    /// Keeps a version of an object on disk for good.
+    pub fn pin(&self, id: &ObjectId, version: &Version) {
+        if let Some(store) = &self.store {
+            store.pin(store.blob(id, version));
         }
     }
 

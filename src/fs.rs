@@ -25,6 +25,7 @@ pub mod attributes;
 mod audit;
 mod deadline;
 mod handles;
+mod keep;
 mod open_file;
 mod refresh;
 mod xattrs;

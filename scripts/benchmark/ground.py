@@ -102,6 +102,7 @@ class Server:
     """The stand-in server, which counts the requests that it gets."""
 
     def __init__(self, ground, name, *options):
+        self.reelfs = ground.reelfs
         self.keys = ground.work / f"keys-{name}"
         log = ground.work / f"server-{name}.log"
         command = [

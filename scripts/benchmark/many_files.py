@@ -77,6 +77,23 @@ def list_and_grep(bench):
     return rows
 
 
+def remount_listing(bench):
+    row = Row("remount-ls-l", "far, ls -l of 1,000 logs after a remount", "s", "no request")
+
+    def remounted():
+        cache = bench.ground.directory("cache")
+        for _ in range(2):
+            with REELFS.mounted(bench.ground, bench.far, cache=cache) as mount:
+                bench.far.forget()
+                seconds, _ = timed(["ls", "-l", str(mount.day("logs", bench.log_day))], LIMIT)
+                asked = bench.far.asked()
+        return seconds, *asked
+
+    bench.each(row, {"reelfs": remounted})
+    row.judge(requests_at_most(0))
+    return [row]
+
+
 def grep(directory):
     """How many lines `grep -r` finds, and the seconds that it takes."""
     seconds, found = timed(["grep", "-r", "ERROR", str(directory)], LIMIT)

@@ -22,15 +22,16 @@ class Peer:
         """Where it is, if it is."""
         return shutil.which(self.name)
 
-    def command(self, ground, server, at):
+    def command(self, server, at, cache):
         raise NotImplementedError
 
     @contextlib.contextmanager
-    def mounted(self, ground, server, *options):
-        """A fresh mount: nothing is cached anywhere."""
+    def mounted(self, ground, server, *options, cache=None):
+        """A mount; a fresh one, with nothing cached anywhere, unless it has the cache of an earlier one."""
         drop_page_cache()
         at = ground.directory("mount")
-        daemon = ground.mount([*self.command(ground, server, at), *options], at)
+        cache = cache or ground.directory("cache")
+        daemon = ground.mount([*self.command(server, at, cache), *options], at)
         try:
             yield Mounted(self, at, daemon.process.pid)
         finally:
@@ -61,10 +62,11 @@ class Reelfs(Peer):
     def program(self):
         return "reelfs"
 
-    def command(self, ground, server, at):
+    def command(self, server, at, cache):
         return [
-            str(ground.reelfs), "mount", "voximplant", str(at), "--foreground", "--since", "7d",
+            str(server.reelfs), "mount", "voximplant", str(at), "--foreground", "--since", "7d",
             "--credentials", str(server.keys / "voximplant.json"), "--api-url", server.url,
+            "--cache-dir", str(cache),
         ]
 
     def names(self, listing, _day):
@@ -88,10 +90,10 @@ class Rclone(OfPages):
         local = ROOT / "target" / "bench-peers" / "bin" / "rclone"
         return str(local) if local.exists() else shutil.which("rclone")
 
-    def command(self, ground, server, at):
+    def command(self, server, at, cache):
         return [
             self.program(), "mount", ":http:", str(at), "--http-url", f"{server.url}/files/",
-            "--config", "/dev/null", "--cache-dir", str(ground.directory("rclone")), "--read-only",
+            "--config", "/dev/null", "--cache-dir", str(cache), "--read-only",
             "--vfs-cache-mode", "full", *self.options,
         ]
 
@@ -100,7 +102,7 @@ class Httpdirfs(OfPages):
     def __init__(self):
         super().__init__("httpdirfs", "apt install httpdirfs")
 
-    def command(self, _ground, server, at):
+    def command(self, server, at, _cache):
         return [self.program(), "-f", f"{server.url}/files/", str(at)]
 
 

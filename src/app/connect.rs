@@ -79,7 +79,8 @@ pub(super) fn goes_on(
     base: &Url,
     failure: &Failure,
 ) -> Option<String> {
-    let is_away = matches!(failure.cause, Cause::Unreachable | Cause::TimedOut);
+    // A gateway's page, or a connection that breaks, is no answer either.
+    let is_away = failure.cause != Cause::Denied;
     let knows = kept.is_some_and(store::Account::has_days);
     let host = base.host_str().unwrap_or_default();
     (is_away && knows).then(|| {

@@ -33,6 +33,11 @@ pub(super) enum Question {
         /// With slashes; empty for everything.
         path: String,
     },
+    /// To keep the file at a path below the mountpoint in the cache for good.
+    Keep {
+        /// With slashes.
+        path: String,
+    },
 }
 
 /// What is answered.
@@ -44,6 +49,7 @@ pub(super) enum Answer {
         /// Days that were listed.
         days: usize,
     },
+    Kept,
     Failed {
         why: String,
     },
@@ -148,6 +154,10 @@ impl Subject {
             Question::Status => Answer::Status(Box::new(self.status())),
             Question::Refresh { path } => match self.fs.refresh(&path).await {
                 Ok(days) => Answer::Refreshed { days },
+                Err(failure) => Answer::Failed { why: crate::types::chain(&failure) },
+            },
+            Question::Keep { path } => match self.fs.keep(&path).await {
+                Ok(()) => Answer::Kept,
                 Err(failure) => Answer::Failed { why: crate::types::chain(&failure) },
             },
         }

@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use super::problem::Problem;
+use super::status::Keepers;
 use super::terminal;
 use crate::config::Warm;
 use crate::types::lock;
@@ -34,13 +35,19 @@ pub(super) fn run(warm: &Warm) -> ExitCode {
         }
     }
     let bar = bar(&files);
+    let keepers = warm.keep.then(Keepers::new);
     let (next, problems) = (AtomicUsize::new(0), Mutex::new(problems));
     thread::scope(|scope| {
         for _ in 0..warm.jobs {
             scope.spawn(|| {
                 while let Some((path, _)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(error) = fetch(path, &bar) {
-                        lock(&problems).push(Problem::file(path, error));
+                    let fetched = fetch(path, &bar).map_err(|error| Problem::file(path, error));
+                    let kept = fetched.and_then(|is_cached| match &keepers {
+                        Some(keepers) if is_cached => keepers.keep(path),
+                        _ => Ok(()),
+                    });
+                    if let Err(problem) = kept {
+                        lock(&problems).push(problem);
                     }
                     bar.set_message(format!(
                         "{} of {} files",
@@ -88,8 +95,8 @@ fn walk(path: &Path, files: &mut Vec<(PathBuf, u64)>) -> io::Result<()> {
     entries.iter().try_for_each(|entry| walk(entry, files))
 }
 
-/// Reads a file until all of it is in the cache.
-fn fetch(path: &Path, bar: &ProgressBar) -> io::Result<()> {
+/// Reads a file until all of it is in the cache. False when it needs none, as an index does.
+fn fetch(path: &Path, bar: &ProgressBar) -> io::Result<bool> {
     for attempt in 0..ATTEMPTS {
         let mut file = File::open(path)?;
         // What the kernel still has does not reach the daemon.
@@ -102,8 +109,9 @@ fn fetch(path: &Path, bar: &ProgressBar) -> io::Result<()> {
                 _ => {}
             }
         }
-        if is_cached(path)? {
-            return Ok(());
+        match is_cached(path)? {
+            Some(false) => {}
+            cached => return Ok(cached.is_some()),
         }
     }
     Err(io::Error::other(
@@ -112,13 +120,14 @@ fn fetch(path: &Path, bar: &ProgressBar) -> io::Result<()> {
 }
 
 /// Whether a file is cached whole, once the cache has written what was read. What needs no cache,
-/// such as an index, has no such attribute.
-fn is_cached(path: &Path) -> io::Result<bool> {
+/// such as an index, has no such attribute: then nothing.
+fn is_cached(path: &Path) -> io::Result<Option<bool>> {
     let begun = Instant::now();
     loop {
         match xattr::get(path, CACHED)?.as_deref() {
-            None | Some(b"whole") => return Ok(true),
-            _ if begun.elapsed() > WRITING => return Ok(false),
+            None => return Ok(None),
+            Some(b"whole") => return Ok(Some(true)),
+            _ if begun.elapsed() > WRITING => return Ok(Some(false)),
             _ => thread::sleep(Duration::from_millis(20)),
         }
     }

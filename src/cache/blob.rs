@@ -51,9 +51,9 @@ pub struct Blob {
     link: Mutex<Link>,
     source: Arc<dyn RangeSource>,
     pub(super) memory: Arc<Memory>,
-    store: Option<store::Account>,
+    pub(super) store: Option<store::Account>,
     /// Whether blocks came before the version was known, without which nothing is kept on disk.
-    came_early: AtomicBool,
+    pub(super) came_early: AtomicBool,
     version: OnceLock<Version>,
     stale: AtomicBool,
     /// Whether the server was seen to send everything, whatever was asked.
@@ -291,32 +291,6 @@ impl Blob {
             urgency: urgency.clone(),
         };
         self.source.open(request).await
-    }
-
-    /// The blocks of a range that are kept on disk.
-    pub(super) async fn kept(
-        self: &Arc<Self>,
-        blocks: Range<BlockIndex>,
-    ) -> Vec<(BlockIndex, Bytes)> {
-        let (Some(store), Some(version)) = (self.store.clone(), self.version.get()) else {
-            return Vec::new();
-        };
-        let blob = store.blob(&self.id, version);
-        let read = move || store.read(blob, blocks.start.0..blocks.end.0);
-        let read = tokio::task::spawn_blocking(read).await.unwrap_or_default();
-        read.into_iter().map(|(index, bytes)| (BlockIndex(index), bytes)).collect()
-    }
-
-    /// Has a block that has just come kept on disk.
-    pub(super) fn keep(&self, index: BlockIndex) {
-        let Some(store) = &self.store else { return };
-        let Some(version) = self.version.get() else {
-            self.came_early.store(true, Ordering::Release);
-            return;
-        };
-        let (memory, number) = (Arc::clone(&self.memory), self.number);
-        let take = Box::new(move || memory.peek(number, index));
-        store.keep_block(store.blob(&self.id, version), index.0, take);
     }
 
     /// Holds a version that a server told against the one known, or learns it.

@@ -13,11 +13,7 @@ impl Fs {
     /// of more than a day the latest at once and the rest when somebody looks. Gives the number of
     /// days that were listed.
     pub async fn refresh(self: &Arc<Self>, path: &str) -> Result<usize, Failure> {
-        let mut node = Node::Root;
-        for name in path.split('/').filter(|name| !name.is_empty()) {
-            node = self.within(self.tree.child(&node, name)).await?;
-        }
-        let (scope, window) = match node {
+        let (scope, window) = match self.at(path).await? {
             Node::Root | Node::Account(_) => (None, None),
             Node::Scope(scope) | Node::Area(scope, _) => (Some(scope), None),
             Node::Year(scope, _, year) => (Some(scope), Some(of_months(year, 1, 12))),

@@ -200,7 +200,9 @@ fn without_the_vendor_what_is_known_and_cached_goes_on() {
         let files = yesterday(&mount, "recordings");
         assert_eq!(files.len(), 4);
         let refused = fs::read(&files[1]).unwrap_err();
-        assert_eq!(refused.raw_os_error(), Some(113), "EHOSTUNREACH: {refused}");
+        // A server that goes away refuses connections, or breaks them.
+        let is_away = matches!(refused.raw_os_error(), Some(libc::EHOSTUNREACH | libc::EIO));
+        assert!(is_away, "{refused}");
     }
     // An account of which nothing is known still says why it cannot be mounted.
     fs::remove_dir_all(cache(&ground)).unwrap();

@@ -182,12 +182,14 @@ fn no_secret_shows_anywhere_whatever_goes_wrong() {
     assert_clean("the mount", &shown, &needles);
     assert_clean("the log", logged().as_bytes(), &needles);
     assert_clean("the audit", &fs::read(&audit).unwrap(), &needles);
-    let kept: Vec<_> = WalkDir::new(ground.dir.path().join("state"))
-        .into_iter()
+    let kept: Vec<_> = ["state", "cache"]
+        .iter()
+        .flat_map(|name| WalkDir::new(ground.dir.path().join(name)))
         .map(|entry| entry.unwrap().into_path())
         .filter(|path| path.is_file())
         .collect();
     assert!(kept.len() >= 3, "the log, the count of requests, its lock: {kept:?}");
+    assert!(kept.iter().any(|path| path.ends_with("catalog.db")), "{kept:?}");
     for path in kept {
         let name = path.as_os_str().as_bytes();
         assert_clean("a file that is kept", &[name, &fs::read(&path).unwrap()].concat(), &needles);

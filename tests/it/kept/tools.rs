@@ -35,6 +35,33 @@ fn a_tree_is_fetched_ahead_and_says_whether_all_came() {
 }
 
 #[test]
+fn what_is_kept_for_good_outlives_all_else() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground(5);
+    let runtime = ground.dir.path().join("run");
+    let with_runtime = |command: &mut std::process::Command| {
+        command.env("XDG_RUNTIME_DIR", &runtime);
+    };
+    let mut command = ground.mount_command(&["--since", "3d"]);
+    with_runtime(&mut command);
+    let mount = ground.start(command);
+    let files = yesterday(&mount, "recordings");
+    let mut warm = reelfs(&ground, &["warm", "--keep", files[0].to_str().unwrap()]);
+    with_runtime(&mut warm);
+    let told = output(&mut warm);
+    assert!(told.status.success(), "{told:?}");
+    let (told, code) = ran(&ground, &["warm", files[1].to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{told}");
+    ran(&ground, &["cache", "prune", "--to", "0"]);
+    assert_eq!(attribute(&files[0], "cached").as_deref(), Some("whole"));
+    assert_eq!(attribute(&files[1], "cached").as_deref(), Some("none"));
+    let (told, _) = ran(&ground, &["cache", "info"]);
+    assert!(told.contains("kept for good    1"), "{told}");
+}
+
+#[test]
 fn the_cache_is_told_verified_pruned_and_cleared() {
     if !can_mount() {
         return;
