@@ -208,7 +208,7 @@ fn without_the_vendor_what_is_known_and_cached_goes_on() {
     fs::remove_dir_all(cache(&ground)).unwrap();
     let refused =
         output(ground.mount_command(&["-f", "--timeout", "2s"]).stdin(std::process::Stdio::null()));
-    assert!(text(&refused.stderr).contains("does not answer"), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("the API at"), "{}", text(&refused.stderr));
     // Back on line, a mount that began without the vendor lists what it does not know.
     ground.sandbox.set_online(true);
     let mount = ground.mount(&["--since", "3d"]);
