@@ -9,6 +9,7 @@
 //! byte of it has come, and a blob whose object has changed serves nothing more.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::sync::{Arc, Mutex, Weak};
 
 use crate::metrics::Metrics;
@@ -62,6 +63,13 @@ impl Cache {
             (false, true) => Kept::Part,
             (false, false) => Kept::Nothing,
         }
+    }
+
+    /// The file on disk that is a version of an object, whole and proved right.
+    pub async fn whole_file(&self, id: &ObjectId, version: &Version) -> Option<File> {
+        let store = self.store.clone()?;
+        let blob = store.blob(id, version);
+        tokio::task::spawn_blocking(move || store.file(blob)).await.ok()?
     }
 
     /// Keeps a version of an object on disk for good.

@@ -281,15 +281,17 @@ impl Catalog {
         }
     }
 
-    /// Keeps the version that a server served.
-    pub fn learn(&self, scope: ScopeNumber, date: Date, object: &Object, version: Version) {
+    /// Keeps the version that a server served. True if it ends the belief in sizes that listings
+    /// claim: any that was told may be wrong.
+    pub fn learn(&self, scope: ScopeNumber, date: Date, object: &Object, version: Version) -> bool {
         let claimed = match &object.content {
             Content::Remote { claimed_size, .. } => *claimed_size,
             Content::Inline(_) => None,
         };
-        lock(&self.learned).compare(&object.id, claimed, version.total);
+        let ends_belief = lock(&self.learned).compare(&object.id, claimed, version.total);
         let known = store::Known { state: State::Ready, version: Some(version) };
         self.keep(scope, date, &object.id, known);
+        ends_belief
     }
 
     /// Forgets what was learned of an object that changed.

@@ -24,6 +24,7 @@ mod ahead;
 pub mod attributes;
 mod audit;
 mod deadline;
+mod directories;
 mod handles;
 mod keep;
 mod open_file;
@@ -69,12 +70,14 @@ pub struct Known {
 }
 
 /// An open file, and how the kernel may cache it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Opened {
     /// The handle.
     pub handle: HandleNumber,
     /// What the kernel may keep of it.
     pub pages: Pages,
+    /// The file itself on disk, where it was asked for and is there.
+    pub file: Option<std::fs::File>,
 }
 
 /// What the kernel may keep of a file's bytes.
@@ -182,32 +185,13 @@ impl Fs {
         self.again.run(inode, self.within(known)).await
     }
 
-    /// Opens a directory: lists it, and keeps the listing for the handle.
-    pub async fn opendir(&self, inode: Inode) -> Result<HandleNumber, Failure> {
-        let listing = async {
-            let node = self.node(inode).await?;
-            let children = self.tree.children(&node).await?;
-            Ok((node, children))
-        };
-        let (node, children) = self.within(listing).await?;
-        let above = self.tree.parent(&node).unwrap_or(Node::Root);
-        let dots = [(".", &node), ("..", &above)]
-            .map(|(name, node)| Child { name: name.to_owned(), node: node.clone() });
-        Ok(self.directories.add(dots.into_iter().chain(children).collect()))
-    }
-
-    /// The listing of an open directory.
-    pub fn directory(&self, handle: HandleNumber) -> Result<Arc<Vec<Child>>, Failure> {
-        self.directories.get(handle).ok_or_else(no_such_handle)
-    }
-
-    /// Closes a directory.
-    pub fn releasedir(&self, handle: HandleNumber) {
-        self.directories.remove(handle);
-    }
-
-    /// Opens a file for reading.
-    pub async fn open(self: &Arc<Self>, inode: Inode, caller: Caller) -> Result<Opened, Failure> {
+    /// Opens a file for reading. `hand_over` says that the kernel would read a file on disk itself.
+    pub async fn open(
+        self: &Arc<Self>,
+        inode: Inode,
+        caller: Caller,
+        hand_over: bool,
+    ) -> Result<Opened, Failure> {
         let opening = async {
             let node = self.node(inode).await?;
             let file = match &node {
@@ -220,9 +204,16 @@ impl Fs {
                 }
                 _ => return Err(Failure::new(Cause::NotFound, "not a file")),
             };
-            Ok((node, file))
+            let whole = match &node {
+                // What the kernel reads itself nobody could write down.
+                Node::File(node) if hand_over && self.audit.is_none() => {
+                    self.whole_file(node, file.size()).await
+                }
+                _ => None,
+            };
+            Ok((node, file, whole))
         };
-        let (node, file) = self.within(opening).await?;
+        let (node, file, whole) = self.within(opening).await?;
         let pages = match file {
             OpenFile::Whole(_) => Pages::Bypass,
             OpenFile::Object(_) if lock(&self.outdated).remove(&inode) => Pages::Drop,
@@ -241,7 +232,7 @@ impl Fs {
             }
             _ => None,
         });
-        Ok(Opened { handle: self.files.add(Open { file, trail }), pages })
+        Ok(Opened { handle: self.files.add(Open { file, trail }), pages, file: whole })
     }
 
     /// Up to `len` bytes at `offset`; fewer only at the end of the file.
@@ -361,7 +352,11 @@ impl Fs {
         if known.as_ref() != Some(&version) {
             // The kernel may hold a claim from before another one proved wrong, and cut reads at it.
             let reported = self.size(file).or(claimed);
-            self.catalog.learn(scope, day, &file.object, version.clone());
+            if self.catalog.learn(scope, day, &file.object, version.clone()) {
+                for inode in self.tree.seen() {
+                    drop(self.outdate(inode));
+                }
+            }
             if reported.is_some_and(|size| size != version.total) {
                 self.outdate(file.inode).await;
             }

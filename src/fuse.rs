@@ -6,6 +6,7 @@
 //! operation only: the reply that it drops becomes `EIO`.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,10 +24,12 @@ use tokio::runtime::Handle;
 
 use crate::fs::{Attributes, Caller, Fs, HandleNumber, Kind, Pages};
 use crate::tree::{Child, Inode};
+use passthrough::Passthrough;
 
 pub mod errno;
 pub mod mount;
 pub mod mountpoint;
+mod passthrough;
 mod watchdog;
 
 pub use mount::{Mount, MountError, MountSettings};
@@ -45,11 +48,12 @@ pub(crate) struct Bridge {
     fs: Arc<Fs>,
     desk: Desk,
     runtime: Handle,
+    passthrough: Arc<Passthrough>,
 }
 
 impl Bridge {
     fn new(fs: Arc<Fs>, desk: Desk, runtime: Handle) -> Self {
-        Self { fs, desk, runtime }
+        Self { fs, desk, runtime, passthrough: Arc::default() }
     }
 
     /// Runs an operation: here if it need not wait, else on the runtime.
@@ -84,6 +88,14 @@ impl Filesystem for Bridge {
             if config.add_capabilities(flag).is_err() {
                 tracing::debug!(?flag, "this kernel does not offer a FUSE capability");
             }
+        }
+        // Of no use without the depth: a file of a stacked file system is one below this one.
+        if config.add_capabilities(InitFlags::FUSE_PASSTHROUGH).is_ok()
+            && config.set_max_stack_depth(1).is_ok()
+        {
+            self.passthrough.turn_on();
+        } else {
+            tracing::debug!("this kernel does not offer FUSE_PASSTHROUGH");
         }
         // Each of the three refuses with the nearest value that it would take.
         if let Err(nearest) = config.set_max_background(MAX_BACKGROUND) {
@@ -123,15 +135,21 @@ impl Filesystem for Bridge {
     fn open(&self, req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
         let fs = Arc::clone(&self.fs);
         let caller = Caller { uid: req.uid(), pid: req.pid() };
+        let (passthrough, inode) = (Arc::clone(&self.passthrough), Inode(ino.0));
         self.serve("open", async move {
-            match fs.open(Inode(ino.0), caller).await {
+            match fs.open(inode, caller, passthrough.is_on()).await {
                 Ok(opened) => {
+                    let handle = FileHandle(opened.handle.0);
+                    let hand_over = |file: &File| reply.open_backing(file);
+                    if let Some(backing) = passthrough.opened(inode, opened.file, hand_over) {
+                        return reply.opened_passthrough(handle, FopenFlags::empty(), &backing);
+                    }
                     let flags = match opened.pages {
                         Pages::Keep => FopenFlags::FOPEN_KEEP_CACHE,
                         Pages::Drop => FopenFlags::empty(),
                         Pages::Bypass => FopenFlags::FOPEN_DIRECT_IO,
                     };
-                    reply.opened(FileHandle(opened.handle.0), flags);
+                    reply.opened(handle, flags);
                 }
                 Err(failure) => reply.error(errno::of("open", &failure)),
             }
@@ -161,13 +179,14 @@ impl Filesystem for Bridge {
     fn release(
         &self,
         _req: &Request,
-        _ino: INodeNo,
+        ino: INodeNo,
         fh: FileHandle,
         _flags: OpenFlags,
         _lock_owner: Option<LockOwner>,
         _flush: bool,
         reply: ReplyEmpty,
     ) {
+        self.passthrough.closed(Inode(ino.0));
         self.fs.release(HandleNumber(fh.0));
         reply.ok();
     }

@@ -9,6 +9,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
+use std::num::NonZeroUsize;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lru::LruCache;
 use rusqlite::Connection;
 use secrecy::ExposeSecret as _;
 use thiserror::Error;
@@ -23,6 +25,7 @@ use thiserror::Error;
 use crate::source::Identity;
 
 pub use account::{Account, KeptDay, Known, State};
+use blocks::Stamp;
 pub use blocks::{BlobName, TakeBlock};
 pub use record::Outline;
 pub use survey::{Survey, Verdict, clear, destroy_key};
@@ -48,6 +51,8 @@ const BLOCKS: &str = "blocks";
 /// What keeps backup programs out (bford.info/cachedir).
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
                    # This file tells backup programs that reelfs can fetch all of this again.\n";
+/// Files that are remembered as proved right.
+const PROVED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 /// The shortest secret of a key file in bytes.
 const SHORTEST_SECRET: usize = 32;
 
@@ -128,6 +133,8 @@ struct Shared {
     catalogue: Mutex<Connection>,
     /// Whether the catalogue was seen to be damaged: the writer replaces it.
     is_damaged: AtomicBool,
+    /// Files that were proved right, as they were then.
+    proved: Mutex<LruCache<Key, Stamp>>,
 }
 
 impl Store {
@@ -150,6 +157,7 @@ impl Store {
             vault,
             catalogue,
             is_damaged: AtomicBool::new(false),
+            proved: Mutex::new(LruCache::new(PROVED)),
         });
         let writer = Arc::new(Writer::start(Arc::clone(&shared), own)?);
         Ok(Self { shared, writer })

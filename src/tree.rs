@@ -197,6 +197,12 @@ impl Tree {
         }
     }
 
+    /// All files of the days that were looked into.
+    pub fn seen(&self) -> Vec<Inode> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.days.values().flatten().flat_map(|day| day.inodes.iter().copied()).collect()
+    }
+
     /// The directory that a node stands in; the root stands in itself.
     pub fn parent(&self, node: &Node) -> Option<Node> {
         Some(match *node {

@@ -64,11 +64,13 @@ impl Learned {
         self.days.remove(&(scope, date));
     }
 
-    /// Holds a listing's claim of an object's size against what was served.
-    pub(super) fn compare(&mut self, id: &ObjectId, claimed: Option<u64>, served: u64) {
+    /// Holds a listing's claim of an object's size against what was served. True if claims were
+    /// believed until now and are not any more.
+    pub(super) fn compare(&mut self, id: &ObjectId, claimed: Option<u64>, served: u64) -> bool {
+        let before = self.claims;
         match claimed {
             Some(claimed) if claimed != served => {
-                if self.claims != Claims::Wrong {
+                if before != Claims::Wrong {
                     tracing::warn!(
                         object = %id, claimed, served,
                         "the listing's file_size is not the size served: sizes of this account \
@@ -77,9 +79,10 @@ impl Learned {
                 }
                 self.claims = Claims::Wrong;
             }
-            Some(_) if self.claims == Claims::Untried => self.claims = Claims::Right,
+            Some(_) if before == Claims::Untried => self.claims = Claims::Right,
             _ => {}
         }
+        before == Claims::Right && self.claims == Claims::Wrong
     }
 }
 
@@ -104,7 +107,7 @@ mod tests {
         let (a, b) = (ObjectId::new("a"), ObjectId::new("b"));
         let mut learned = Learned::default();
         assert_eq!(learned.size(WHOLE, DAY, &a, Some(7)), None);
-        learned.compare(&a, Some(7), 7);
+        assert!(!learned.compare(&a, Some(7), 7));
         assert_eq!(learned.size(WHOLE, DAY, &b, Some(9)), Some(9));
     }
 
@@ -112,8 +115,8 @@ mod tests {
     fn a_wrong_claim_ends_the_belief_in_all() {
         let (a, b) = (ObjectId::new("a"), ObjectId::new("b"));
         let mut learned = Learned::default();
-        learned.compare(&a, Some(7), 7);
-        learned.compare(&b, Some(9), 9_216);
+        assert!(!learned.compare(&a, Some(7), 7));
+        assert!(learned.compare(&b, Some(9), 9_216) && !learned.compare(&b, Some(9), 9_216));
         learned.put(WHOLE, DAY, &b, known(9_216));
         assert_eq!(learned.size(WHOLE, DAY, &ObjectId::new("c"), Some(1)), None);
         assert_eq!(learned.size(WHOLE, DAY, &b, Some(9)), Some(9_216));

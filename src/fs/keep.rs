@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use super::Fs;
-use crate::tree::Node;
+use crate::tree::{File, Node};
 use crate::types::{Cause, Content, Failure};
+
+/// Smallest object that the kernel reads from disk itself, in bytes: a smaller one is read with a request
+/// or two, which costs less than handing it over.
+const SMALLEST_HANDED_OVER: u64 = 1024 * 1024;
 
 impl Fs {
     /// Has the cache keep the file at `path`, below the root, for good: what is cached of it now, and
@@ -20,6 +24,15 @@ impl Fs {
         let version = self.catalog.version(file.scope, file.day, &file.object.id);
         self.cache.pin(&file.object.id, &version.ok_or_else(unknown)?);
         Ok(())
+    }
+
+    /// The file on disk that is a whole object, if there is one and it is worth handing over.
+    pub(super) async fn whole_file(&self, file: &File, size: u64) -> Option<std::fs::File> {
+        if size < SMALLEST_HANDED_OVER {
+            return None;
+        }
+        let version = self.catalog.version(file.scope, file.day, &file.object.id)?;
+        self.cache.whole_file(&file.object.id, &version).await
     }
 
     /// What stands at a path below the root.

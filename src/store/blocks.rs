@@ -1,9 +1,9 @@
 //! Blocks out of their files: read, held against their checksums, and given only when right.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 use bytes::Bytes;
 
@@ -72,7 +72,7 @@ impl Account {
     }
 
     /// The object itself as a file, if it is kept as one, in the clear, whole and right. Reads all of
-    /// it. The file stays what it is while it is open, whatever is evicted.
+    /// it, where that was not done before. The file stays what it is while it is open, whatever is evicted.
     pub fn file(&self, blob: BlobName) -> Option<File> {
         let shared = self.shared();
         if shared.vault.is_sealed() || !blob.layout().is_one() || !shared.is_whole(blob) {
@@ -81,8 +81,13 @@ impl Account {
         let extent = blob.extent(0);
         let map = shared.map(extent)?;
         let file = File::open(shared.path(extent)).ok()?;
-        if file.metadata().ok()?.len() != blob.total {
+        let stamp = Stamp::of(&file.metadata().ok()?);
+        if stamp.len != blob.total {
             return None;
+        }
+        if lock(&shared.proved).get(&blob.key) == Some(&stamp) {
+            self.store.writer.used(blob.key);
+            return Some(file);
         }
         let mut block = vec![0; usize::try_from(BLOCK_SIZE).ok()?];
         for index in 0..blob.layout().blocks() {
@@ -94,8 +99,29 @@ impl Account {
                 return None;
             }
         }
+        lock(&shared.proved).put(blob.key, stamp);
         self.store.writer.used(blob.key);
         Some(file)
+    }
+}
+
+/// What changes when a file is written: it is proved right once, and again only then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    len: u64,
+    inode: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            len: metadata.len(),
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
     }
 }
 

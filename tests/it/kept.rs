@@ -18,6 +18,7 @@ use crate::ground::{
 };
 
 mod damage;
+mod passthrough;
 mod tools;
 
 const MIB: u64 = 1024 * 1024;

@@ -332,6 +332,9 @@ fn claims_that_prove_wrong_late_cut_no_file_short() {
     for path in &paths {
         fs::metadata(path).unwrap();
     }
+    // The second shows that claims are wrong: what the kernel was told of the third is dropped.
+    assert!(fs::read(&paths[1]).unwrap() == ramp(1, 10_000));
+    wait_until("the size is right", || fs::metadata(&paths[2]).unwrap().len() == 10_000);
     for path in &paths {
         assert!(fs::read(path).unwrap() == ramp(1, 10_000), "{}", path.display());
         assert_eq!(fs::metadata(path).unwrap().len(), 10_000);
