@@ -137,7 +137,7 @@ impl Filesystem for Bridge {
         let caller = Caller { uid: req.uid(), pid: req.pid() };
         let (passthrough, inode) = (Arc::clone(&self.passthrough), Inode(ino.0));
         self.serve("open", async move {
-            match fs.open(inode, caller, passthrough.is_on()).await {
+            match fs.open(inode, caller, passthrough.wants(inode)).await {
                 Ok(opened) => {
                     let handle = FileHandle(opened.handle.0);
                     let hand_over = |file: &File| reply.open_backing(file);

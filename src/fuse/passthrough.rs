@@ -4,23 +4,39 @@
 //! The kernel opens an inode in one way at a time: through its page cache, or in passthrough with one
 //! file; it refuses an open that mixes them (`fuse_file_io_open` in its `fs/fuse/iomode.c`). So the
 //! first open decides, and the way holds until the last one is closed.
+//!
+//! A file that went through the page cache stays there: reading its pages again costs less than proving
+//! the file right and reading it anew.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use fuser::BackingId;
+use lru::LruCache;
 
 use crate::tree::Inode;
 use crate::types::lock;
 
+/// Files that are remembered to be in the page cache.
+const PAGED: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
+
 /// How inodes are open now.
-#[derive(Default)]
 pub(super) struct Passthrough {
     is_on: AtomicBool,
     open: Mutex<HashMap<Inode, Way>>,
+    /// Those that were opened through the page cache.
+    paged: Mutex<LruCache<Inode, ()>>,
+}
+
+impl Default for Passthrough {
+    fn default() -> Self {
+        let paged = Mutex::new(LruCache::new(PAGED));
+        Self { is_on: AtomicBool::new(false), open: Mutex::default(), paged }
+    }
 }
 
 /// How an inode is open, and how often.
@@ -36,9 +52,9 @@ impl Passthrough {
         self.is_on.store(true, Ordering::Relaxed);
     }
 
-    /// Whether files are of any use.
-    pub(super) fn is_on(&self) -> bool {
-        self.is_on.load(Ordering::Relaxed)
+    /// Whether the file of an inode is of any use.
+    pub(super) fn wants(&self, inode: Inode) -> bool {
+        self.is_on.load(Ordering::Relaxed) && !lock(&self.paged).contains(&inode)
     }
 
     /// Takes note that an inode is opened, and says which file the kernel shall read, if any. `file` is
@@ -65,6 +81,9 @@ impl Passthrough {
             Way { times: 0, backing }
         });
         way.times += 1;
+        if way.backing.is_none() {
+            lock(&self.paged).put(inode, ());
+        }
         way.backing.clone()
     }
 
