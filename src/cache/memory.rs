@@ -16,9 +16,8 @@ use super::blob::{Blob, BlockIndex};
 use crate::metrics::Metrics;
 use crate::types::lock;
 
-/// Blocks that were gone through may hold this part of the budget: a half. The kernel has them, but the
-/// disk may not yet, which writes no faster than a server nearby sends.
-const GONE_THROUGH: u64 = 2;
+/// Blocks that were gone through may hold this part of the budget: an eighth.
+const GONE_THROUGH: u64 = 8;
 
 type ByUse = LruCache<(u64, BlockIndex), Block>;
 
@@ -271,14 +270,14 @@ mod tests {
 
     #[test]
     fn what_was_gone_through_goes_first_and_comes_back_when_it_is_used_again() {
-        let (memory, blob) = filled(8);
-        memory.went_through(&blob, BlockIndex(0)..BlockIndex(8));
+        let (memory, blob) = filled(4);
+        memory.went_through(&blob, BlockIndex(0)..BlockIndex(4));
         let passed = || lock(&memory.blocks).passed;
-        assert_eq!((memory.held(), passed()), (400, 400), "a half");
-        assert_eq!(here(&memory, &blob), [4, 5, 6, 7]);
-        assert_eq!((memory.held(), passed()), (400, 0));
-        memory.went_through(&blob, BlockIndex(7)..BlockIndex(8));
-        memory.put(&blob, BlockIndex(7), Bytes::from(vec![0; 50]));
-        assert_eq!((memory.held(), passed()), (350, 0));
+        assert_eq!((memory.held(), passed()), (100, 100), "an eighth");
+        assert_eq!(here(&memory, &blob), [3]);
+        assert_eq!((memory.held(), passed()), (100, 0));
+        memory.went_through(&blob, BlockIndex(3)..BlockIndex(4));
+        memory.put(&blob, BlockIndex(3), Bytes::from(vec![0; 50]));
+        assert_eq!((memory.held(), passed()), (50, 0));
     }
 }
