@@ -385,11 +385,14 @@ fn a_directory_that_cannot_be_used_is_told_and_does_without() {
     let file = ground.dir.path().join("a file");
     fs::write(&file, "").unwrap();
     let mount = ground.mount(&["--since", "3d", "--cache-dir", file.to_str().unwrap()]);
-    assert!(mount.log().contains("warning: nothing is kept on disk: "), "{}", mount.log());
     assert_eq!(contents(&mount).len(), 2);
     assert_eq!(attribute(&yesterday(&mount, "logs")[0], "cached").as_deref(), Some("none"));
+    // A mount can be seen before its daemon has written its warnings, but not ended before.
+    assert_eq!(mount.end_with("TERM"), Some(0));
+    assert!(mount.log().contains("warning: nothing is kept on disk: "), "{}", mount.log());
     drop(mount);
     let mount = ground.mount(&["--cache-size", "0"]);
+    assert_eq!(mount.end_with("TERM"), Some(0));
     assert_eq!(mount.log().matches("warning").count(), 1, "{}", mount.log());
     assert!(!cache(&ground).exists());
 }
