@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{dup2_stderr, dup2_stdout, setsid};
 
 use super::problem::Problem;
+use super::service;
 
 /// Tells the child that it is one. Its value is what the child says when it is ready.
 const VARIABLE: &str = "REELFS_BACKGROUND_READY";
@@ -43,6 +44,8 @@ impl Starting {
             command.arg0(name);
         }
         command.args(arguments).env(VARIABLE, &word).stdin(Stdio::null()).stdout(Stdio::piped());
+        // The service manager knows this process, and hears from it.
+        service::hide_from(&mut command);
         Ok(Self { child: command.spawn().map_err(cannot)?, word })
     }
 
