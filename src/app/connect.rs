@@ -122,12 +122,18 @@ pub(super) struct Words {
 /// Why an account that was asked once, with `key`, cannot be mounted.
 pub(super) fn refused(words: &Words, key: &str, base: &Url, failure: Failure) -> Problem {
     let host = base.host_str().unwrap_or_default();
-    let untrusted = failure.to_string().contains("certificate");
+    let said = failure.to_string();
+    let (untrusted, no_tls) = (said.contains("certificate"), said.contains("speaks no TLS"));
     match failure.cause {
         Cause::Denied => Problem::new(key, failure).hint(words.refused),
         Cause::Unreachable if untrusted => {
             Problem::new(&format!("the API at {host} cannot be trusted"), failure)
                 .hint("trust the authority that signed its certificate with --ca-cert FILE")
+        }
+        Cause::Unreachable if no_tls => {
+            Problem::new(&format!("the API at {host}"), failure).hint(format!(
+                "check the port in --api-url {base}: another server answers there, or it is http://"
+            ))
         }
         Cause::Unreachable | Cause::TimedOut => {
             Problem::new(&format!("the API at {host} does not answer"), failure)
