@@ -10,9 +10,13 @@ use super::problem::Problem;
 use super::{list, log, voximplant, whatconverts};
 use crate::config::{Account, MountOptions};
 use crate::http::{Client, Credentials, HostPolicy, HttpSource, Quota, Settings};
+use crate::input;
 use crate::source::{Offline, Provider, RangeSource, Scope};
 use crate::store::{self, Store};
 use crate::types::{Cause, Failure};
+
+/// The largest file of certificates, in bytes: those of all authorities are a quarter of a MiB.
+const MOST_OF_CERTIFICATES: u64 = 16 << 20;
 
 /// An account that was seen to answer.
 pub(super) struct Connection {
@@ -163,7 +167,10 @@ pub(super) fn client(
     for host in &options.trusted_hosts {
         policy = policy.trust(host.clone());
     }
-    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| Problem::file(path, error));
+    let read = |path: &PathBuf| {
+        let read = input::read(path, MOST_OF_CERTIFICATES);
+        read.map_err(|error| Problem::file(path, error).hint("give --ca-cert a file in PEM form"))
+    };
     let ca_certs = options.ca_certs.iter().map(read).collect::<Result<_, _>>()?;
     Client::new(Settings {
         connections: options.connections.into(),

@@ -11,10 +11,14 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue, Error as TomlError};
 use toml::{Spanned, Value};
 
+use crate::input::{self, InputError};
+
 /// The table that holds the profiles.
 const PROFILES: &str = "profiles";
 /// The file's place below the directories of `places`.
 const NAME: &str = "reelfs/config.toml";
+/// The largest file that is read, in bytes.
+const MOST_BYTES: u64 = 1 << 20;
 /// The file of the whole machine.
 const SYSTEM: &str = "/etc/reelfs/config.toml";
 
@@ -130,7 +134,16 @@ pub fn written(name: &str, settings: &[(&str, &str)]) -> String {
 impl ConfigFile {
     /// Reads a file.
     pub fn read(path: &Path) -> io::Result<Self> {
-        Ok(Self::of(path, &std::fs::read_to_string(path)?))
+        // A mount in the background is a second process, which reads it, too.
+        if !path.metadata()?.is_file() {
+            return Err(io::Error::other("is no file"));
+        }
+        let bytes = input::read(path, MOST_BYTES).map_err(|error| match error {
+            InputError::Unreadable(error) => error,
+            other => io::Error::other(other),
+        })?;
+        let text = String::from_utf8(bytes).map_err(|_| io::Error::other("is no text in UTF-8"))?;
+        Ok(Self::of(path, &text))
     }
 
     /// What `text` says.
@@ -169,7 +182,8 @@ impl ConfigFile {
             self.faults.push(fault.hint("profiles are tables: [profiles.NAME]"));
             return;
         };
-        if name.is_empty() || name.starts_with(['.', '-']) || name.contains('/') {
+        let is_odd = |c: char| c == '/' || c.is_control();
+        if name.is_empty() || name.starts_with(['.', '-']) || name.contains(is_odd) {
             let message = format!("`{name}` is no name for a profile");
             let fault = Fault { at, message, hint: None };
             self.faults
