@@ -118,6 +118,14 @@ pub(super) fn checked(config: Option<&Path>) -> Result<Vec<CheckedFile>, Error> 
     Ok(files(config)?.into_iter().map(checked).collect())
 }
 
+/// What is told of a config file at `path` with these bytes, for fuzzers.
+#[doc(hidden)]
+pub fn decode(path: &Path, bytes: &[u8]) -> Option<String> {
+    let file = ConfigFile::of(path, std::str::from_utf8(bytes).ok()?);
+    let faults = check(&file);
+    (!faults.is_empty()).then(|| refusal(path, &faults).render().to_string())
+}
+
 /// All that is wrong with a config file.
 fn check(file: &ConfigFile) -> Vec<Fault> {
     let mut faults = file.faults.clone();
