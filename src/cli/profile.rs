@@ -215,7 +215,8 @@ fn source(profile: &Profile) -> Result<&str, Fault> {
     let kinds = kinds();
     let hint = || format!("source is one of {}", kinds.join(", "));
     let Some(setting) = profile.settings.iter().find(|setting| setting.key == SOURCE) else {
-        let message = format!("the profile `{}` has no `{SOURCE}`", profile.name);
+        let name = file::quoted(&profile.name);
+        let message = format!("the profile {name} has no `{SOURCE}`");
         return Err(Fault { at: profile.at, message, hint: Some(hint()) });
     };
     match &setting.value {
