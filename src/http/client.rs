@@ -77,6 +77,8 @@ pub(super) enum Call<'a> {
     Media,
     /// An object that is said to ask for no authorization: it gets none.
     Open,
+    /// What is said of an object, without its bytes.
+    Head,
 }
 
 /// The headers of an answer have come; its body is still to be read.
@@ -193,7 +195,7 @@ impl Client {
             ask.set_host(&url);
             let form = match call {
                 Call::Form(fields) => Some(fields.to_vec()),
-                Call::Query | Call::Media | Call::Open => None,
+                Call::Query | Call::Media | Call::Open | Call::Head => None,
             };
             let draft = Draft { url: url.clone(), headers: headers.clone(), form };
             let Reply { response, permit, stamp, server_ahead } =
@@ -257,6 +259,7 @@ impl Client {
         let http = if local { &shared.direct } else { &shared.http };
         let request = match draft.form {
             Some(fields) => http.request(Method::POST, draft.url).form(&fields),
+            None if call == Call::Head => http.request(Method::HEAD, draft.url),
             None => http.request(Method::GET, draft.url),
         };
         let api = matches!(call, Call::Form(_) | Call::Query);
