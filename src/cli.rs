@@ -11,6 +11,8 @@ use crate::config::file::own_place;
 use crate::config::{Apps, Command, Get, Init, StatusOptions};
 use mount::TypedMount;
 use options::TypedNetwork;
+#[doc(hidden)]
+pub use profile::decode as decode_config;
 use sandbox::TypedSandbox;
 
 mod cache;

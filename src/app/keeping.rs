@@ -45,7 +45,7 @@ pub(super) fn settings(options: &CacheOptions) -> Result<Settings, Problem> {
     })
 }
 
-fn told(settings: &Settings, error: StoreError) -> Problem {
+pub(super) fn told(settings: &Settings, error: StoreError) -> Problem {
     let hint = error.hint();
     Problem { hint, ..Problem::new(&settings.directory.display().to_string(), error) }
 }

@@ -119,6 +119,14 @@ pub(super) fn checked(config: Option<&Path>) -> Result<Vec<CheckedFile>, Error> 
     Ok(files(config)?.into_iter().map(checked).collect())
 }
 
+/// What is told of a config file at `path` with these bytes, for fuzzers.
+#[doc(hidden)]
+pub fn decode(path: &Path, bytes: &[u8]) -> Option<String> {
+    let file = ConfigFile::of(path, std::str::from_utf8(bytes).ok()?);
+    let faults = check(&file);
+    (!faults.is_empty()).then(|| refusal(path, &faults).render().to_string())
+}
+
 /// All that is wrong with a config file.
 fn check(file: &ConfigFile) -> Vec<Fault> {
     let mut faults = file.faults.clone();
@@ -208,7 +216,8 @@ fn source(profile: &Profile) -> Result<&str, Fault> {
     let kinds = kinds();
     let hint = || format!("source is one of {}", kinds.join(", "));
     let Some(setting) = profile.settings.iter().find(|setting| setting.key == SOURCE) else {
-        let message = format!("the profile `{}` has no `{SOURCE}`", profile.name);
+        let name = file::quoted(&profile.name);
+        let message = format!("the profile {name} has no `{SOURCE}`");
         return Err(Fault { at: profile.at, message, hint: Some(hint()) });
     };
     match &setting.value {

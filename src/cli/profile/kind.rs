@@ -185,7 +185,7 @@ impl Kind {
         let keys = self.command.get_arguments().filter(|arg| !arg.is_hide_set());
         let keys = keys.filter_map(Arg::get_long).chain([SOURCE, MOUNTPOINT]);
         let written = setting.key.replace('_', "-");
-        let message = format!("`{}` is no option of {}", setting.key, self.name);
+        let message = format!("{} is no option of {}", file::quoted(&setting.key), self.name);
         let fault = Fault { at: setting.at, message, hint: None };
         match nearest(&written, keys) {
             Some(near) => fault.hint(format!("did you mean `{near}`?")),
