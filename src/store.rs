@@ -31,6 +31,7 @@ pub use record::Outline;
 pub use survey::{Survey, Verdict, clear, destroy_key};
 use vault::Vault;
 pub use vault::{Key, SecretKey};
+pub use words::{Missing, Search, SearchedDay, call_number, saying};
 use writer::Writer;
 
 mod account;
@@ -42,6 +43,7 @@ mod rows;
 mod space;
 mod survey;
 mod vault;
+mod words;
 mod writer;
 
 /// The file that says that there is a key; it holds the key of all values, sealed under the user's.
