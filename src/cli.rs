@@ -13,6 +13,7 @@ use options::TypedNetwork;
 use sandbox::TypedSandbox;
 
 mod cache;
+mod find;
 mod generate;
 mod key;
 mod mount;
@@ -138,6 +139,8 @@ enum Typed {
         #[command(flatten)]
         network: TypedNetwork,
     },
+    /// Find the files of calls by number, time, length and words
+    Find(Box<find::TypedFind>),
     /// Fetch files ahead, so that they are in the cache
     Warm(cache::TypedWarm),
     /// Look after the cache on disk
@@ -215,6 +218,7 @@ fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Err
             let auth = auth.settings()?;
             Command::Get(Box::new(Get { links, output, auth, options: network.settings() }))
         }
+        Typed::Find(find) => find.command()?,
         Typed::Warm(warm) => warm.command(),
         Typed::Cache(task) => task.command(),
         Typed::Expiring(expiring) => expiring.command(),

@@ -244,6 +244,8 @@ impl Validator {
 pub enum Cause {
     /// There is no such name.
     NotFound,
+    /// What is asked for makes no sense.
+    Invalid,
     /// The vendor no longer has the object, or not yet.
     Gone,
     /// The vendor refuses: credentials, role, or a login page instead of media.

@@ -8,9 +8,10 @@ use crate::types::Failure;
 
 impl Fs {
     /// Opens a directory: lists it, and keeps the listing for the handle.
-    pub async fn opendir(&self, inode: Inode) -> Result<HandleNumber, Failure> {
+    pub async fn opendir(self: &Arc<Self>, inode: Inode) -> Result<HandleNumber, Failure> {
         let listing = async {
             let node = self.node(inode).await?;
+            self.look_for(&node, None).await?;
             let children = self.tree.children(&node).await?;
             Ok((node, children))
         };
