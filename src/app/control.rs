@@ -189,6 +189,8 @@ impl Subject {
 /// The socket; it is gone when this is dropped.
 pub(super) struct Control {
     path: PathBuf,
+    /// Device and number of the socket: another mount at the same place may have put its own there.
+    own: Option<(u64, u64)>,
     task: AbortHandle,
 }
 
@@ -202,16 +204,23 @@ impl Control {
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        let own = identity(&path);
         let task = tokio::spawn(serve(listener, subject)).abort_handle();
-        Ok(Self { path, task })
+        Ok(Self { path, own, task })
     }
 }
 
 impl Drop for Control {
     fn drop(&mut self) {
         self.task.abort();
-        let _ = std::fs::remove_file(&self.path);
+        if self.own.is_some() && identity(&self.path) == self.own {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 async fn serve(listener: UnixListener, subject: Arc<Subject>) {
