@@ -127,12 +127,14 @@ impl Account {
         let mut catalogue = database::open(&self.shared().directory)?;
         let at_once = catalogue.transaction()?;
         let found = all_of(words, |expression| {
-            let sql = "SELECT day, call FROM words JOIN texts ON texts.text = words.rowid WHERE words MATCH ?";
+            let sql = "SELECT day, call FROM words JOIN texts ON texts.text = words.rowid \
+                       WHERE words MATCH ?";
             let mut query = at_once.prepare_cached(sql)?;
             let rows = query.query_map([expression], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(rows.collect::<Result<HashSet<(Vec<u8>, i64)>, _>>()?)
         })?;
-        let sql = "SELECT days.day, listed, missing, which FROM days JOIN indexed USING (day) WHERE account = ?";
+        let sql = "SELECT days.day, listed, missing, which FROM days JOIN indexed USING (day) \
+                   WHERE account = ?";
         let mut query = at_once.prepare(sql)?;
         let rows = query.query_map([self.key.0], |row| {
             Ok((

@@ -28,8 +28,8 @@ impl PartialEq for Moment {
 
 impl Moment {
     /// What can be written.
-    pub(super) const FORMS: &'static str = "a day such as 2026-11-21, a time such as 2026-11-21T14:00, today, yesterday, or how long ago, \
-         such as 7d or 2h";
+    pub(super) const FORMS: &'static str = "a day such as 2026-11-21, a time such as \
+        2026-11-21T14:00, today, yesterday, or how long ago, such as 7d or 2h";
 
     /// Reads one of the [`FORMS`](Self::FORMS).
     pub(super) fn read(text: &str) -> Option<Self> {
