@@ -20,6 +20,7 @@ mod control;
 mod demo;
 mod doctor;
 mod expiring;
+mod find;
 mod get;
 mod init;
 mod keeping;
@@ -67,6 +68,7 @@ pub fn run(command: Command, verbose: u8) -> ExitCode {
         Command::Get(get) => get::run(&get, verbose),
         Command::Warm(warm) => Ok(warm::run(&warm)),
         Command::Cache(task, options) => cache::run(task, &options, verbose).map(done),
+        Command::Find(find) => find::run(&find, verbose),
         Command::Expiring(expiring) => expiring::run(&expiring, verbose).map(done),
     };
     outcome.unwrap_or_else(|problem| {

@@ -22,9 +22,10 @@ use crate::types::{
 use learned::Learned;
 use listings::{Listed, Look};
 
-pub use crate::store::State;
+pub use crate::store::{Missing, SearchedDay, State, call_number, saying};
 pub use changes::Change;
 pub use recent::Recent;
+pub use search::Search;
 
 mod changes;
 mod gone;
@@ -35,6 +36,7 @@ mod poll;
 mod recent;
 mod refresh;
 pub mod scopes;
+mod search;
 mod walk;
 
 /// What is known of an account, or of the several that a key opens.
@@ -94,6 +96,11 @@ impl Catalog {
     /// The days of a scope that exist now. Empty only if the window lies in the future.
     pub fn window(&self, scope: ScopeNumber) -> Window {
         self.scopes.get(&scope).map_or_else(|| Window::day(today()), Listed::window)
+    }
+
+    /// Whether a scope shows all days on which it has anything, rather than those it was told to show.
+    pub fn knows_its_days(&self, scope: ScopeNumber) -> bool {
+        self.scopes.get(&scope).is_some_and(|listed| listed.provider.span().is_some())
     }
 
     /// Whether a scope has objects without a date.

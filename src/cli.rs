@@ -16,6 +16,7 @@ pub use profile::decode as decode_config;
 use sandbox::TypedSandbox;
 
 mod cache;
+mod find;
 mod generate;
 mod key;
 mod mount;
@@ -141,6 +142,8 @@ enum Typed {
         #[command(flatten)]
         network: TypedNetwork,
     },
+    /// Find the files of calls by number, time, length and words
+    Find(Box<find::TypedFind>),
     /// Fetch files ahead, so that they are in the cache
     Warm(cache::TypedWarm),
     /// Look after the cache on disk
@@ -218,6 +221,7 @@ fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Err
             let auth = auth.settings()?;
             Command::Get(Box::new(Get { links, output, auth, options: network.settings() }))
         }
+        Typed::Find(find) => find.command()?,
         Typed::Warm(warm) => warm.command(),
         Typed::Cache(task) => task.command(),
         Typed::Expiring(expiring) => expiring.command(),

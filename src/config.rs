@@ -15,6 +15,7 @@ use url::Url;
 use crate::http::TrustedHost;
 
 pub use cache::{CacheOptions, CacheTask, DEFAULT_CACHE_SIZE, Expiring, Warm};
+pub use find::{Find, FindFormat, Place};
 pub use forms::{
     api_url, day, duration, duration_or_none, memory, poll, since, size, size_or_none, span,
     stand_in,
@@ -24,6 +25,7 @@ pub use profiles::{CheckedFile, CheckedProfile, Doctor, Init, MountAll, Patient}
 mod cache;
 pub mod environment;
 pub mod file;
+mod find;
 mod forms;
 mod profiles;
 pub mod secret;
@@ -102,6 +104,8 @@ pub enum Command {
     Warm(Warm),
     /// `reelfs cache`
     Cache(CacheTask, CacheOptions),
+    /// `reelfs find`
+    Find(Box<Find>),
     /// `reelfs expiring`
     Expiring(Expiring),
 }

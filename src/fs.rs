@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::cache::{Cache, When};
+use crate::cache::{Cache, Kept, When};
 use crate::catalog::{Catalog, State, rest_of_today};
 use crate::metrics::Metrics;
 use crate::reader::Readers;
-use crate::tree::{File, Index, Inode, Node, Tree};
+use crate::tree::{File, Generated, Inode, Node, Tree};
 use crate::types::{Cause, Content, Failure, chain};
 use handles::Handles;
 
@@ -23,6 +23,7 @@ pub mod attributes;
 mod audit;
 mod deadline;
 mod directories;
+mod find;
 mod handles;
 mod keep;
 mod notices;
@@ -38,6 +39,7 @@ use audit::Trail;
 pub use audit::{Audit, Caller};
 use deadline::Deadlines;
 use directories::Listing;
+pub use find::{Hit, SearchedDay};
 pub use handles::HandleNumber;
 use notices::Kernel;
 pub use notices::{Notice, Notices};
@@ -45,7 +47,7 @@ use open_file::OpenFile;
 
 /// How long the kernel may believe what cannot change by itself: one hour.
 const SETTLED: Duration = Duration::from_secs(60 * 60);
-/// How long the kernel may believe the size of an index file, which grows while calls end.
+/// How long the kernel may believe the size of what is made of a listing, which grows while calls end.
 const GROWING: Duration = Duration::from_secs(1);
 
 /// How long the end of a mount waits for the last lines of its audit.
@@ -160,7 +162,11 @@ impl Fs {
     /// The node of a name, with its attributes. Learns the size of a file that is not known yet.
     pub async fn lookup(self: &Arc<Self>, parent: Inode, name: &str) -> Result<Known, Failure> {
         let deadline = self.deadlines.begin();
-        let child = async { self.tree.child(&self.node(parent).await?, name).await };
+        let child = async {
+            let parent = self.node(parent).await?;
+            self.look_for(&parent, Some(name)).await?;
+            self.tree.child(&parent, name).await
+        };
         let node = self.counted(deadline.bounds(child).await)?;
         let known = deadline.bounds(self.known(&node));
         self.counted(self.again.run(Tree::inode(&node), known).await)
@@ -182,8 +188,8 @@ impl Fs {
         let opening = async {
             let node = self.node(inode).await?;
             let file = match &node {
-                Node::Index(scope, date) => {
-                    OpenFile::Whole(self.tree.index(*scope, *date).await?.text)
+                Node::Index(..) | Node::Playlist(..) => {
+                    OpenFile::Whole(self.tree.generated(&node).await?.text)
                 }
                 Node::File(file) => {
                     self.looked_at(file);
@@ -212,6 +218,10 @@ impl Fs {
             Node::Index(_, date) => {
                 let day = date.to_string();
                 Some(audit.opened(caller, &format!("{day}.jsonl"), &day, None))
+            }
+            Node::Playlist(_, date) => {
+                let day = date.to_string();
+                Some(audit.opened(caller, &format!("{day}.m3u8"), &day, None))
             }
             Node::File(file) => {
                 let day = file.day.to_string();
@@ -277,10 +287,11 @@ impl Fs {
     /// Attributes that are true, whatever it takes to learn them.
     async fn known(self: &Arc<Self>, node: &Node) -> Result<Known, Failure> {
         let size = match node {
-            Node::Index(scope, date) => {
-                let index = self.tree.index(*scope, *date).await?;
-                return Ok(self.with_index(node, &index));
+            Node::Index(..) | Node::Playlist(..) => {
+                let generated = self.tree.generated(node).await?;
+                return Ok(self.with_generated(node, &generated));
             }
+            Node::Link(link) => link.target.len() as u64,
             Node::File(file) => {
                 self.looked_at(file);
                 match self.size(file) {
@@ -298,10 +309,11 @@ impl Fs {
     pub fn at_a_glance(&self, node: &Node) -> Known {
         let size = match node {
             Node::File(file) => self.size(file),
-            Node::Index(scope, date) => match self.tree.known_index(*scope, *date) {
-                Some(index) => return self.with_index(node, &index),
+            Node::Index(..) | Node::Playlist(..) => match self.tree.known_generated(node) {
+                Some(generated) => return self.with_generated(node, &generated),
                 None => None,
             },
+            Node::Link(link) => Some(link.target.len() as u64),
             _ => Some(0),
         };
         let mut known = self.with_size(node, size.unwrap_or(0));
@@ -311,15 +323,16 @@ impl Fs {
         known
     }
 
-    fn with_index(&self, node: &Node, index: &Index) -> Known {
-        let mut known = self.with_size(node, index.text.len() as u64);
-        known.attributes.modified = index.modified.unwrap_or(known.attributes.modified);
+    fn with_generated(&self, node: &Node, generated: &Generated) -> Known {
+        let mut known = self.with_size(node, generated.text.len() as u64);
+        known.attributes.modified = generated.modified.unwrap_or(known.attributes.modified);
         known
     }
 
     fn with_size(&self, node: &Node, size: u64) -> Known {
         let life = match node {
-            Node::Index(..) => GROWING,
+            // What is found today is not what is found tomorrow.
+            Node::Index(..) | Node::Playlist(..) | Node::Query(_) | Node::Link(_) => GROWING,
             Node::File(file) if matches!(file.object.content, Content::Inline(_)) => GROWING,
             Node::File(_) => SETTLED,
             // At midnight the calendar has one day more.

@@ -133,6 +133,16 @@ impl Filesystem for Bridge {
         });
     }
 
+    fn readlink(&self, _req: &Request, ino: INodeNo, reply: ReplyData) {
+        let fs = Arc::clone(&self.fs);
+        self.serve("readlink", async move {
+            match fs.readlink(Inode(ino.0)).await {
+                Ok(target) => reply.data(target.as_bytes()),
+                Err(failure) => reply.error(errno::of("readlink", &failure)),
+            }
+        });
+    }
+
     fn open(&self, req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
         let fs = Arc::clone(&self.fs);
         let caller = Caller { uid: req.uid(), pid: req.pid() };
@@ -323,6 +333,7 @@ fn file_type(kind: Kind) -> FileType {
     match kind {
         Kind::Directory => FileType::Directory,
         Kind::File => FileType::RegularFile,
+        Kind::Link => FileType::Symlink,
     }
 }
 

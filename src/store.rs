@@ -33,6 +33,7 @@ pub use space::LEFT_FREE;
 pub use survey::{Survey, Usage, Verdict, clear, destroy_key};
 use vault::Vault;
 pub use vault::{Key, SecretKey};
+pub use words::{Missing, Search, SearchedDay, call_number, saying};
 use writer::Writer;
 
 mod account;
@@ -46,6 +47,7 @@ mod rows;
 mod space;
 mod survey;
 mod vault;
+mod words;
 mod writer;
 
 /// The file that says that there is a key; it holds the key of all values, sealed under the user's.

@@ -11,7 +11,6 @@ use jiff::civil::Date;
 
 use crate::catalog::{Catalog, Recent};
 use crate::types::{Area, Cause, Day, Failure, Object, ScopeNumber, UNDATED, Window};
-use folder::Folder;
 use places::Places;
 
 mod calendar;
@@ -19,12 +18,16 @@ mod folder;
 mod inode;
 mod name;
 mod places;
+mod playlist;
+mod queries;
 mod renewed;
 
-pub use folder::Index;
+pub use folder::{Folder, Generated};
 pub use inode::Inode;
 use inode::Tag;
 pub use name::{file_name, numbered};
+use queries::Queries;
+pub use queries::{Found, Link, QueryNumber};
 pub use renewed::Renewed;
 
 /// A directory or file. Where a key opens one account, the four areas lie below the root, and the
@@ -47,6 +50,14 @@ pub enum Node {
     Day(ScopeNumber, Area, Date),
     /// A day's file in `index/`.
     Index(ScopeNumber, Date),
+    /// The playlist of a day of `recordings/`.
+    Playlist(ScopeNumber, Date),
+    /// The directory in which whatever is named is looked for. The root does not list it.
+    Finds,
+    /// What was looked for, as a directory.
+    Query(QueryNumber),
+    /// A link in it.
+    Link(Arc<Link>),
     /// An object.
     File(Arc<File>),
 }
@@ -82,6 +93,7 @@ pub struct Tree {
     catalog: Arc<Catalog>,
     places: Places,
     known: RwLock<Known>,
+    queries: Queries,
 }
 
 /// The days that were looked into.
@@ -141,7 +153,7 @@ impl Tree {
     /// The tree of what `catalog` knows.
     pub fn new(catalog: Arc<Catalog>) -> Self {
         let places = Places::of(&catalog);
-        Self { catalog, places, known: RwLock::default() }
+        Self { catalog, places, known: RwLock::default(), queries: Queries::default() }
     }
 
     /// What has this inode number. Files are found once their day was looked into.
@@ -162,6 +174,9 @@ impl Tree {
         if let Some(node) = inode.decode() {
             return self.exists(&node).then_some(node);
         }
+        if let Some(query) = inode.query_of_link() {
+            return self.queries.by_inode(query, inode).map(Node::Link);
+        }
         let days = self.days_of(inode);
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let folders = days.iter().filter_map(|day| known.folders.get(day));
@@ -179,12 +194,23 @@ impl Tree {
     /// The node of a name in a directory.
     pub async fn child(&self, parent: &Node, name: &str) -> Result<Node, Failure> {
         let missing = || Failure::new(Cause::NotFound, "no such file or directory");
+        match parent {
+            Node::Root if name == queries::NAME => return Ok(Node::Finds),
+            Node::Finds => return self.queries.named(name).map(Node::Query),
+            Node::Query(query) => {
+                return self.queries.link(*query, name).map(Node::Link).ok_or_else(missing);
+            }
+            _ => {}
+        }
         let known = self.listed(parent).find(|child| child.name == name);
         match (known, self.folder_of(parent)) {
             (Some(child), _) => Ok(child.node),
             (None, Some((scope, area, date))) => {
                 let folder = self.folder(scope, date).await?;
-                folder.file(area, name).map(Node::File).ok_or_else(missing)
+                let file = folder.file(area, name).map(Node::File);
+                let playlist =
+                    || (name == playlist::NAME).then(|| playlist_of(parent, &folder)).flatten();
+                file.or_else(playlist).ok_or_else(missing)
             }
             (None, None) => Err(missing()),
         }
@@ -198,6 +224,17 @@ impl Tree {
             let child =
                 |f: &Arc<File>| Child { name: f.name.clone(), node: Node::File(Arc::clone(f)) };
             children.extend(folder.files(area).iter().map(child));
+            if let Some(node) = playlist_of(parent, &folder) {
+                children.push(Child { name: playlist::NAME.to_owned(), node });
+            }
+        }
+        if let Node::Query(query) = parent {
+            let links = self.queries.links(*query);
+            let child = |link: &Arc<Link>| Child {
+                name: link.name.clone(),
+                node: Node::Link(Arc::clone(link)),
+            };
+            children.extend(links.iter().map(child));
         }
         Ok(children)
     }
@@ -222,7 +259,10 @@ impl Tree {
     /// The directory that a node stands in; the root stands in itself.
     pub fn parent(&self, node: &Node) -> Option<Node> {
         Some(match *node {
-            Node::Root | Node::Account(_) | Node::Area(ScopeNumber::WHOLE, _) => Node::Root,
+            Node::Root | Node::Account(_) | Node::Area(ScopeNumber::WHOLE, _) | Node::Finds => {
+                Node::Root
+            }
+            Node::Query(_) => Node::Finds,
             Node::Scope(scope) => Node::Account(self.places.account_of(scope)?),
             Node::Area(scope, _) => Node::Scope(scope),
             Node::Year(scope, area, _) => Node::Area(scope, area),
@@ -230,8 +270,16 @@ impl Tree {
             Node::Day(scope, area, date) => Node::Month(scope, area, date.year(), date.month()),
             Node::Index(scope, UNDATED) => Node::Area(scope, Area::Index),
             Node::Index(scope, date) => Node::Month(scope, Area::Index, date.year(), date.month()),
-            Node::File(_) => return None,
+            Node::File(_) | Node::Playlist(..) | Node::Link(_) => return None,
         })
+    }
+
+    /// The path of a file in the mount.
+    pub fn path(&self, file: &File) -> String {
+        let above = self.places.path(file.scope);
+        let directories = above.iter().map(String::as_str);
+        let own = file.path();
+        directories.chain([own.as_str()]).collect::<Vec<_>>().join("/")
     }
 
     /// The directory that a file stands in.
@@ -268,32 +316,47 @@ impl Tree {
             .map_or_else(Arc::default, |f| f.files(file.object.area))
     }
 
-    /// The text of a day's file in `index/`.
-    pub async fn index(&self, scope: ScopeNumber, date: Date) -> Result<Index, Failure> {
-        Ok(self.folder(scope, date).await?.index())
+    /// The bytes of a file that is made of a listing: a day's in `index/`, or its playlist.
+    pub async fn generated(&self, node: &Node) -> Result<Generated, Failure> {
+        let missing = || Failure::new(Cause::NotFound, "nothing is made of a listing here");
+        match *node {
+            Node::Index(scope, date) => Ok(self.folder(scope, date).await?.index()),
+            Node::Playlist(scope, date) => {
+                self.folder(scope, date).await?.playlist().ok_or_else(missing)
+            }
+            _ => Err(missing()),
+        }
     }
 
     /// The same, if somebody has looked at it before.
-    pub fn known_index(&self, scope: ScopeNumber, date: Date) -> Option<Index> {
+    pub fn known_generated(&self, node: &Node) -> Option<Generated> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.folders.get(&(scope, date))?.known_index()
+        match node {
+            Node::Index(scope, date) => known.folders.get(&(*scope, *date))?.known_index(),
+            Node::Playlist(scope, date) => known.folders.get(&(*scope, *date))?.playlist(),
+            _ => None,
+        }
     }
 
     /// The day's files, from its listing as it is now.
     async fn folder(&self, scope: ScopeNumber, date: Date) -> Result<Arc<Folder>, Failure> {
-        let day: Arc<Day> = self.catalog.day(scope, date).await?;
-        let key = (scope, date);
+        let day = self.catalog.day(scope, date).await?;
+        Ok(self.folder_of_day(scope, day))
+    }
+
+    fn folder_of_day(&self, scope: ScopeNumber, day: Arc<Day>) -> Arc<Folder> {
+        let key = (scope, day.date);
         {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(folder) = known.folders.get(&key).filter(|f| f.is_of(&day)) {
-                return Ok(Arc::clone(folder));
+                return Arc::clone(folder);
             }
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(folder) = known.folders.get(&key).filter(|f| f.is_of(&day)) {
-            return Ok(Arc::clone(folder));
+            return Arc::clone(folder);
         }
-        Ok(known.add(scope, day, self.catalog.can_recall(scope)))
+        known.add(scope, day, self.catalog.can_recall(scope))
     }
 
     /// The children of a directory that are known without a listing.
@@ -317,7 +380,13 @@ impl Tree {
             Node::Month(scope, area, year, month) => {
                 calendar::days(scope, area, (year, month), self.catalog.window(scope))
             }
-            Node::Day(..) | Node::Index(..) | Node::File(_) => Vec::new(),
+            Node::Day(..)
+            | Node::Index(..)
+            | Node::Playlist(..)
+            | Node::Finds
+            | Node::Query(_)
+            | Node::Link(_)
+            | Node::File(_) => Vec::new(),
         };
         children.into_iter()
     }
@@ -328,7 +397,8 @@ impl Tree {
             self.places.has(scope) && holds(self.catalog.window(scope))
         };
         match *node {
-            Node::Root | Node::File(_) => true,
+            Node::Root | Node::Finds | Node::Link(_) | Node::File(_) => true,
+            Node::Query(query) => self.queries.query(query).is_some(),
             Node::Account(account) => !self.places.profiles(account).is_empty(),
             Node::Scope(scope) => scope != ScopeNumber::WHOLE && self.places.has(scope),
             Node::Area(scope, _) => self.places.has(scope),
@@ -339,9 +409,19 @@ impl Tree {
             Node::Index(scope, UNDATED) => {
                 self.places.has(scope) && self.catalog.has_undated(scope)
             }
-            Node::Day(scope, _, date) | Node::Index(scope, date) => {
+            Node::Day(scope, _, date) | Node::Index(scope, date) | Node::Playlist(scope, date) => {
                 within(scope, &|w| w.contains(date))
             }
         }
+    }
+}
+
+/// The playlist in a directory, if that is a day's of `recordings/` and there is any.
+fn playlist_of(parent: &Node, folder: &Folder) -> Option<Node> {
+    match *parent {
+        Node::Day(scope, Area::Recordings, date) => {
+            folder.playlist().map(|_| Node::Playlist(scope, date))
+        }
+        _ => None,
     }
 }

@@ -12,9 +12,11 @@ use bytes::Bytes;
 use jiff::civil::Date;
 use url::Url;
 
-pub use call::{Call, Day, Entry, Facts, Object};
+pub use call::{Call, Day, Entry, Facts, Object, in_words};
+pub use query::{Query, QueryError, Seconds, TERMS, Term, Word};
 
 mod call;
+mod query;
 
 /// Size of a block in bytes, the unit in which objects are fetched and kept; the last block of an
 /// object may be shorter.
@@ -242,6 +244,8 @@ impl Validator {
 pub enum Cause {
     /// There is no such name.
     NotFound,
+    /// What is asked for makes no sense.
+    Invalid,
     /// The vendor no longer has the object, or not yet.
     Gone,
     /// The vendor refuses: credentials, role, or a login page instead of media.

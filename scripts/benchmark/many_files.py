@@ -188,4 +188,5 @@ def known_sizes(bench):
 
 def list_sizes(directory):
     seconds, found = timed(["ls", "-ln", str(directory)], LIMIT)
-    return seconds, sorted(int(line.split()[4]) for line in found.splitlines()[1:])
+    files = (line.split() for line in found.splitlines()[1:])
+    return seconds, sorted(int(line[4]) for line in files if line[-1] != b"playlist.m3u8")

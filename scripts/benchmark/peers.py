@@ -71,7 +71,8 @@ class Reelfs(Peer):
 
     def names(self, listing, _day):
         # By the time of the call, in which order the account has them.
-        return dict(zip(("long", "usual", "video"), sorted(listing), strict=True))
+        files = sorted(name for name in listing if name != "playlist.m3u8")
+        return dict(zip(("long", "usual", "video"), files, strict=True))
 
 
 class OfPages(Peer):

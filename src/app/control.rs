@@ -1,5 +1,5 @@
-//! The socket of a mount at which `reelfs status` and `reelfs refresh` ask: one question, one
-//! answer, each a line of JSON. It is its owner's alone.
+//! The socket of a mount at which `reelfs status`, `reelfs refresh` and `reelfs find` ask: one question,
+//! one answer, each a line of JSON; what is found is a line each. It is its owner's alone.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
@@ -9,14 +9,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::AbortHandle;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::find::{self, Gaps};
 use crate::fs::Fs;
 use crate::http::{Client, Left};
 use crate::store::Store;
+use crate::types::Term;
 
 /// How long a question may take to come.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -33,6 +36,13 @@ pub(super) enum Question {
     Refresh {
         /// With slashes; empty for everything.
         path: String,
+    },
+    /// To look for files. The answer has a line for each, and one at the end.
+    Find {
+        /// What to look for: names and values.
+        terms: Vec<Term>,
+        /// Whether days that were never listed are listed for it.
+        asks: bool,
     },
     /// To keep the file at a path below the mountpoint in the cache for good.
     Keep {
@@ -51,6 +61,15 @@ pub(super) enum Answer {
         days: usize,
     },
     Kept,
+    /// A file that was found.
+    Hit {
+        /// Below the mountpoint.
+        path: String,
+        /// Its kind, and all facts of its call.
+        facts: Map<String, Value>,
+    },
+    /// All was searched but for this.
+    Searched(Gaps),
     Failed {
         why: String,
     },
@@ -206,6 +225,9 @@ impl Subject {
                 Ok(days) => Answer::Refreshed { days },
                 Err(failure) => Answer::Failed { why: crate::types::chain(&failure) },
             },
+            Question::Find { .. } => {
+                Answer::Failed { why: "it has more lines than one".to_owned() }
+            }
             Question::Keep { path } => match self.fs.keep(&path).await {
                 Ok(()) => Answer::Kept,
                 Err(failure) => Answer::Failed { why: crate::types::chain(&failure) },
@@ -217,6 +239,8 @@ impl Subject {
 /// The socket; it is gone when this is dropped.
 pub(super) struct Control {
     path: PathBuf,
+    /// Device and number of the socket: another mount at the same place may have put its own there.
+    own: Option<(u64, u64)>,
     task: AbortHandle,
 }
 
@@ -230,16 +254,23 @@ impl Control {
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        let own = identity(&path);
         let task = tokio::spawn(serve(listener, subject)).abort_handle();
-        Ok(Self { path, task })
+        Ok(Self { path, own, task })
     }
 }
 
 impl Drop for Control {
     fn drop(&mut self) {
         self.task.abort();
-        let _ = std::fs::remove_file(&self.path);
+        if self.own.is_some() && identity(&self.path) == self.own {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 async fn serve(listener: UnixListener, subject: Arc<Subject>) {
@@ -258,6 +289,11 @@ async fn converse(stream: UnixStream, subject: Arc<Subject>) {
     let mut read = BufReader::new(read.take(LONGEST_QUESTION));
     let asked = tokio::time::timeout(PATIENCE, read.read_line(&mut line)).await;
     let answer = match (asked, serde_json::from_str(&line)) {
+        (Ok(Ok(_)), Ok(Question::Find { terms, asks })) => {
+            // Who asked may have gone away.
+            let _ = find::answer(&subject.fs, &terms, asks, &mut write).await;
+            return;
+        }
         (Ok(Ok(_)), Ok(question)) => subject.answer(question).await,
         _ => Answer::Failed { why: "this is no question that it knows".to_owned() },
     };

@@ -21,8 +21,9 @@ use super::{background, keeping, log, service, terminal};
 use crate::cache::Cache;
 use crate::catalog::{self, Catalog, today};
 use crate::config::{Mount, MountOptions};
-use crate::fs::{Audit, Fs, Policy};
+use crate::fs::{Audit, Fs, Notices, Policy};
 use crate::fuse::{self, MountSettings, mountpoint};
+use crate::http::Client;
 use crate::reader::Readers;
 use crate::sandbox::Sandbox;
 use crate::store::Store;
@@ -119,35 +120,61 @@ async fn obeying(signals: &mut Signals, subject: &Arc<Subject>) {
     }
 }
 
+/// The rooms of an account, up to its filesystem.
+pub(super) struct Rooms {
+    pub(super) fs: Arc<Fs>,
+    notices: Notices,
+    client: Client,
+    source: String,
+    pub(super) warnings: Vec<String>,
+    store: Option<Store>,
+}
+
+impl Rooms {
+    /// Builds them, bottom-up.
+    pub(super) async fn build(mount: &Mount) -> Result<Self, Problem> {
+        let options = &mount.options;
+        let (first, last) = (options.since.day(today()), options.until.unwrap_or_else(today));
+        if first > last {
+            let message = format!("--since: {first} is later than the last day, {last}");
+            return Err(Problem { message, hint: None });
+        }
+        let opened = |path: &PathBuf| Audit::open(path).map_err(|error| Problem::file(path, error));
+        let audit = options.audit.as_ref().map(opened).transpose()?;
+        let (store, without) = keeping::open(&options.cache)?;
+        let connection = connect(&mount.account, options, store.as_ref()).await?;
+        let Connection { media, contents, client, source, mut warnings, kept } = connection;
+        warnings.extend(without);
+        let known = catalog::Settings {
+            first,
+            last: options.until,
+            store: kept.clone(),
+            keep_gone: options.cache.keep_gone,
+        };
+        let catalog = match contents {
+            Contents::One(provider) => Catalog::new(provider, known),
+            Contents::Scopes(scopes) => Catalog::of_scopes(scopes, known),
+        };
+        let cache = Cache::new(media, options.memory, kept).counting(Arc::clone(client.metrics()));
+        let readers = Readers::new(options.memory, options.connections);
+        let (fs, notices) = Fs::new(catalog, cache, readers, policy(options));
+        let fs = Arc::new(fs.audited(audit));
+        Ok(Self { fs, notices, client, source, warnings, store })
+    }
+
+    /// Waits until what was learned is kept.
+    pub(super) fn end(&self) {
+        if let Some(store) = &self.store {
+            store.flush(LAST_MOMENTS);
+        }
+    }
+}
+
 /// Builds the rooms and mounts.
 pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
     let options = &mount.options;
-    let (first, last) = (options.since.day(today()), options.until.unwrap_or_else(today));
-    if first > last {
-        let message = format!("--since: {first} is later than the last day, {last}");
-        return Err(Problem { message, hint: None });
-    }
-    let opened = |path: &PathBuf| Audit::open(path).map_err(|error| Problem::file(path, error));
-    let audit = options.audit.as_ref().map(opened).transpose()?;
     let at = mountpoint::prepare(&mount.mountpoint)?;
-    let (store, without) = keeping::open(&options.cache)?;
-    let connection = connect(&mount.account, options, store.as_ref()).await?;
-    let Connection { media, contents, client, source, mut warnings, kept } = connection;
-    warnings.extend(without);
-    let known = catalog::Settings {
-        first,
-        last: options.until,
-        store: kept.clone(),
-        keep_gone: options.cache.keep_gone,
-    };
-    let catalog = match contents {
-        Contents::One(provider) => Catalog::new(provider, known),
-        Contents::Scopes(scopes) => Catalog::of_scopes(scopes, known),
-    };
-    let cache = Cache::new(media, options.memory, kept).counting(Arc::clone(client.metrics()));
-    let readers = Readers::new(options.memory, options.connections);
-    let (fs, notices) = Fs::new(catalog, cache, readers, policy(options));
-    let fs = Arc::new(fs.audited(audit));
+    let Rooms { fs, notices, client, source, warnings, store } = Rooms::build(mount).await?;
     let subject = Arc::new(Subject {
         mountpoint: at.clone(),
         source: source.clone(),

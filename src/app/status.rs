@@ -98,13 +98,13 @@ impl Keepers {
     }
 }
 
-fn nobody(at: &Path) -> Problem {
+pub(super) fn nobody(at: &Path) -> Problem {
     let message = format!("no mount of yours answers for {}", at.display());
     Problem { message, hint: Some("`reelfs status` lists those that do".to_owned()) }
 }
 
 /// The mounts that answer, each with its socket, by mountpoint.
-fn mounts() -> Vec<(PathBuf, Status)> {
+pub(super) fn mounts() -> Vec<(PathBuf, Status)> {
     let mut mounts: Vec<_> = sockets()
         .into_iter()
         .filter_map(|socket| match ask(&socket, &Question::Status, Some(PATIENCE)) {
@@ -124,7 +124,7 @@ fn statuses(mountpoint: Option<&Path>) -> Vec<Status> {
 }
 
 /// The absolute form of a path, without asking a mount: it may be one that does not answer.
-fn absolute(path: &Path) -> PathBuf {
+pub(super) fn absolute(path: &Path) -> PathBuf {
     let plain = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (plain.parent().map(std::fs::canonicalize), plain.file_name()) {
         (Some(Ok(parent)), Some(name)) => parent.join(name),

@@ -7,13 +7,15 @@ use super::Policy;
 use crate::tree::{Inode, Node, Tree};
 use crate::types::UNDATED;
 
-/// Directory or file.
+/// Directory, file or link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A directory.
     Directory,
     /// A regular file.
     File,
+    /// A symbolic link.
+    Link,
 }
 
 /// The attributes of a node.
@@ -21,7 +23,7 @@ pub enum Kind {
 pub struct Attributes {
     /// Inode number.
     pub inode: Inode,
-    /// Directory or file.
+    /// Directory, file or link.
     pub kind: Kind,
     /// Size in bytes.
     pub size: u64,
@@ -43,30 +45,34 @@ impl Attributes {
     /// The attributes of a node of `size` bytes.
     pub(super) fn of(tree: &Tree, node: &Node, size: u64, policy: &Policy) -> Self {
         let kind = match node {
-            Node::File(_) | Node::Index(..) => Kind::File,
+            Node::File(_) | Node::Index(..) | Node::Playlist(..) => Kind::File,
+            Node::Link(_) => Kind::Link,
             _ => Kind::Directory,
         };
         let (mode, links) = match (kind, policy.others_may_read) {
             (Kind::File, false) => (0o400, 1),
             (Kind::File, true) => (0o444, 1),
+            (Kind::Link, _) => (0o777, 1),
             (Kind::Directory, false) => (0o500, 2 + tree.subdirectories(node)),
             (Kind::Directory, true) => (0o555, 2 + tree.subdirectories(node)),
         };
         let modified = match node {
             Node::File(file) => file.object.modified,
+            Node::Link(link) => link.modified,
             Node::Root | Node::Account(_) | Node::Scope(_) | Node::Area(..) => {
                 midnight(tree.first_day())
             }
+            Node::Finds | Node::Query(_) => midnight(tree.first_day()),
             Node::Year(_, _, year) => midnight(date(*year, 1, 1)),
             Node::Month(_, _, year, month) => midnight(date(*year, *month, 1)),
             // No moment is known of what has no date.
             Node::Index(_, UNDATED) => 0,
-            Node::Day(_, _, day) | Node::Index(_, day) => midnight(*day),
+            Node::Day(_, _, day) | Node::Index(_, day) | Node::Playlist(_, day) => midnight(*day),
         };
         let inode = Tree::inode(node);
         let modified = match kind {
             Kind::Directory => tree.changed(inode).unwrap_or(modified),
-            Kind::File => modified,
+            Kind::File | Kind::Link => modified,
         };
         let (uid, gid) = (policy.uid, policy.gid);
         Self { inode, kind, size, modified, mode, links, uid, gid }

@@ -17,7 +17,7 @@ pub(super) struct Listing {
 
 impl Fs {
     /// Opens a directory: lists it, and keeps the listing for the handle.
-    pub async fn opendir(&self, inode: Inode) -> Result<HandleNumber, Failure> {
+    pub async fn opendir(self: &Arc<Self>, inode: Inode) -> Result<HandleNumber, Failure> {
         let listing = async {
             let node = self.node(inode).await?;
             let entries = Mutex::new(Arc::new(self.entries(&node).await?));
@@ -29,7 +29,7 @@ impl Fs {
     /// The listing of an open directory, for a reader at `offset`. At the start it is made anew, as
     /// `rewinddir` has to see what is there now.
     pub async fn directory(
-        &self,
+        self: &Arc<Self>,
         handle: HandleNumber,
         offset: u64,
     ) -> Result<Arc<Vec<Child>>, Failure> {
@@ -46,7 +46,8 @@ impl Fs {
         self.directories.remove(handle);
     }
 
-    async fn entries(&self, node: &Node) -> Result<Vec<Child>, Failure> {
+    async fn entries(self: &Arc<Self>, node: &Node) -> Result<Vec<Child>, Failure> {
+        self.look_for(node, None).await?;
         let children = self.tree.children(node).await?;
         let above = self.tree.parent(node).unwrap_or(Node::Root);
         let dots = [(".", node), ("..", &above)]

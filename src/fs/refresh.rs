@@ -6,7 +6,7 @@ use jiff::civil::{Date, date};
 
 use super::Fs;
 use crate::tree::Node;
-use crate::types::{Failure, UNDATED, Window};
+use crate::types::{Cause, Failure, UNDATED, Window};
 
 impl Fs {
     /// Has the listings of what stands at `path`, below the root, asked for again: of a day at once,
@@ -20,10 +20,13 @@ impl Fs {
             Node::Month(scope, _, year, month) => {
                 (Some(scope), Some(of_months(year, month, month)))
             }
-            Node::Day(scope, _, day) | Node::Index(scope, day) => {
+            Node::Day(scope, _, day) | Node::Index(scope, day) | Node::Playlist(scope, day) => {
                 (Some(scope), Some(Window::day(day)))
             }
             Node::File(file) => (Some(file.scope), Some(Window::day(file.day))),
+            Node::Finds | Node::Query(_) | Node::Link(_) => {
+                return Err(Failure::new(Cause::Invalid, "what was looked for is no listing"));
+            }
         };
         self.within(self.catalog.refresh(scope, window)).await
     }

@@ -26,8 +26,9 @@ const NEWS_AGAIN: Duration = Duration::from_secs(10 * 60);
 const TEXTS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// Every cause with its errno, in the order in which `docs/SEMANTICS.md` lists them.
-pub const TABLE: [(Cause, libc::c_int); 11] = [
+pub const TABLE: [(Cause, libc::c_int); 12] = [
     (Cause::NotFound, libc::ENOENT),
+    (Cause::Invalid, libc::EINVAL),
     (Cause::Gone, libc::ENOENT),
     (Cause::Denied, libc::EACCES),
     (Cause::Throttled, libc::EBUSY),

@@ -178,7 +178,7 @@ impl Account {
         read_known(&self.shared().vault.open(&key.0, body)?)
     }
 
-    fn day_key(&self, scope: ScopeNumber, date: Date) -> Key {
+    pub(super) fn day_key(&self, scope: ScopeNumber, date: Date) -> Key {
         let (scope, date) = (scope.0.to_le_bytes(), date.to_string());
         self.shared().vault.key("day", &[&self.key.0, &scope, date.as_bytes()])
     }

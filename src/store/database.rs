@@ -30,9 +30,12 @@ const APPLICATION: i32 = 0x7265_656c;
 /// The steps from an empty file to the schema of this version; `user_version` counts those taken.
 ///
 /// Names are hashes and values are sealed or carry a checksum (see `vault`); what stands in the open
-/// are numbers that say nothing of a call. `totals` is kept by triggers, so that the size of all
+/// are numbers that say nothing of a call. The exception are `texts` and `words`, the full text of days that
+/// were searched (see `words`): they are empty in a sealed directory, and triggers empty them of a day that
+/// changes, so that they never tell of another. `totals` is kept by triggers, so that the size of all
 /// blocks is known without a look at each, whichever process writes.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE days (
         day BLOB PRIMARY KEY NOT NULL,
         account BLOB NOT NULL,
@@ -75,9 +78,35 @@ const MIGRATIONS: [&str; 1] = ["
         BEGIN UPDATE totals SET bytes = bytes + NEW.bytes - OLD.bytes; END;
     CREATE TRIGGER extent_removed AFTER DELETE ON extents
         BEGIN UPDATE totals SET bytes = bytes - OLD.bytes; END;
-"];
+",
+    "
+    CREATE TABLE texts (
+        text INTEGER PRIMARY KEY NOT NULL,
+        day BLOB NOT NULL,
+        call INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX texts_by_day ON texts (day);
 
-/// The tables whose rows are worth saving, the columns that name a row, and what holds of each.
+    CREATE TABLE indexed (
+        day BLOB PRIMARY KEY NOT NULL,
+        missing INTEGER NOT NULL,
+        which INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE VIRTUAL TABLE words USING fts5 (
+        text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+    );
+    CREATE TRIGGER text_removed AFTER DELETE ON texts
+        BEGIN DELETE FROM words WHERE rowid = OLD.text; END;
+    CREATE TRIGGER day_changed AFTER UPDATE OF body ON days BEGIN
+        DELETE FROM texts WHERE day = OLD.day;
+        DELETE FROM indexed WHERE day = OLD.day;
+    END;
+",
+];
+
+/// The tables whose rows are worth saving (full text is made again when it is missed), the columns that name a
+/// row, and what holds of each.
 const TABLES: [(&str, &str, &str); 5] = [
     ("days", "rowid", "1"),
     ("objects", "day, object", "1"),

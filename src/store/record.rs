@@ -3,6 +3,7 @@
 //! A link opens a call, so it is kept sealed under a key that comes of the account's credentials:
 //! who holds those could ask for the link anyway.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -12,7 +13,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::vault::SecretKey;
-use crate::types::{Area, Call, Content, Day, Facts, Link, NameParts, Object, ObjectId};
+use super::words::Missing;
+use crate::types::{Area, Call, Content, Day, Facts, Link, NameParts, Object, ObjectId, in_words};
 
 /// So many times its length is the most that LZ4 makes of a text.
 const MOST_TIMES: usize = 255;
@@ -108,6 +110,31 @@ pub(super) fn outlines(bytes: &[u8]) -> Vec<Outline> {
     let Some(DayRecord { date, calls }) = parse(bytes) else { return Vec::new() };
     let objects = calls.into_iter().flat_map(|call| call.objects);
     objects.filter_map(|object| object.outline(date)).collect()
+}
+
+/// A call's id and its text.
+pub(super) type CallText = (Box<str>, String);
+
+/// What a day says in words: of each call its id and its text, and which transcripts are not among what was
+/// `said`, by the ids of objects.
+pub(super) fn texts(
+    bytes: &[u8],
+    said: &HashMap<ObjectId, String>,
+) -> Option<(Vec<CallText>, Missing)> {
+    let (mut texts, mut missing) = (Vec::new(), Missing::default());
+    for CallRecord { id, facts, objects, .. } in parse(bytes)?.calls {
+        let mut own = Vec::new();
+        for object in &objects {
+            let heard = said.get(&ObjectId::new(object.id.as_str()));
+            match object.text.as_ref().or(heard) {
+                Some(text) => own.push(text.as_str()),
+                None if object.area() == Some(Area::Transcripts) => missing.add(&object.id),
+                None => {}
+            }
+        }
+        texts.push((id, in_words(&facts, own)));
+    }
+    Some((texts, missing))
 }
 
 impl CallRecord {
@@ -261,6 +288,20 @@ mod tests {
         let told = |of: fn(&Outline) -> bool| outlines.iter().map(of).collect::<Vec<_>>();
         assert_eq!(told(|outline| outline.is_remote), [true, true, true, false]);
         assert_eq!(told(|outline| outline.is_gone), [false, false, true, false]);
+    }
+
+    #[test]
+    fn the_words_of_a_day_are_those_of_its_calls() {
+        let (day, key) = (day(), SecretKey::derive("test", b"key"));
+        let mut said = HashMap::new();
+        let text = |said: &HashMap<_, _>| {
+            let (texts, missing) = texts(&write(day.date, &day.calls, &key), said).unwrap();
+            assert_eq!((texts.len(), &*texts[0].0), (1, "8123"));
+            (texts[0].1.clone(), missing.count)
+        };
+        assert_eq!(text(&said), (day.calls[0].text([]), 0));
+        said.insert(ObjectId::new("log/1"), "was said".to_owned());
+        assert!(text(&said).0.contains("was said"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::extent::{Extent, Layout, Map};
 use super::writer::Work;
-use super::{Shared, StoreError};
+use super::{Shared, StoreError, words};
 
 /// What files take on disk is counted in pages of this many bytes.
 const PAGE: u64 = 4096;
@@ -29,6 +29,7 @@ pub(super) fn put(change: &Connection, shared: &Shared, fact: &Work) -> Result<(
             let sql = "INSERT OR REPLACE INTO notes VALUES (?, ?, ?)";
             change.prepare_cached(sql)?.execute(params![key.0, account.0, body])?;
         }
+        Work::Words { day, said } => words::index_day(change, shared, *day, said)?,
         Work::Pin { blob } => {
             let sql = "INSERT OR IGNORE INTO pins VALUES (?)";
             change.prepare_cached(sql)?.execute(params![blob.0])?;

@@ -12,6 +12,8 @@ use crate::types::{
     Area, BLOCK_SIZE, Call, Content, Link, NameParts, Object, ObjectId, ScopeNumber, Validator,
 };
 
+mod search;
+
 const DAY: Date = date(2026, 11, 21);
 const WHOLE: ScopeNumber = ScopeNumber::WHOLE;
 

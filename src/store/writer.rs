@@ -23,7 +23,7 @@ use super::extent::{Extent, Layout, Map};
 use super::rows::{map_in, now_millis, paged, put, set_map};
 use super::vault::checksum;
 use super::{BlobName, Key, Shared, StoreError, TakeBlock, database, space};
-use crate::types::lock;
+use crate::types::{ObjectId, lock};
 
 /// Most things of one transaction.
 const BATCH: usize = 256;
@@ -42,6 +42,8 @@ pub(super) enum Work {
     Known { day: Key, key: Key, body: Vec<u8> },
     /// A note.
     Note { key: Key, account: Key, body: Vec<u8> },
+    /// The full text of a day, with what was said in its calls as far as the day does not hold that itself.
+    Words { day: Key, said: HashMap<ObjectId, String> },
     /// A block.
     Block { blob: BlobName, block: u32, take: TakeBlock },
     /// A block that is not what was written, or all of an extent whose file is gone.

@@ -1,4 +1,4 @@
-//! The files of one day, named and numbered, and the day's index.
+//! The files of one day, named and numbered, and what is made of them: the day's index and its playlist.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
@@ -9,31 +9,32 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::name::{file_name, numbered};
-use super::{File, Inode};
-use crate::types::{Area, Day, Object, ObjectId, ScopeNumber, UNDATED};
+use super::{File, Inode, playlist};
+use crate::types::{Area, Call, Day, Object, ObjectId, ScopeNumber, UNDATED};
 
 /// More numbers than are ever tried for one object: two of a day agree once in thousands of mounts.
 const MOST_ATTEMPTS: u64 = 1_000_000;
 
-/// The text of a day's file in `index/`.
+/// A file that is made of a day's listing.
 #[derive(Clone, Debug)]
-pub struct Index {
-    /// A JSON line a call.
+pub struct Generated {
+    /// Its bytes.
     pub text: Bytes,
-    /// When the last of its calls began or ended, in seconds since the Unix epoch; absent on a day
+    /// When the last of the day's calls began or ended, in seconds since the Unix epoch; absent on a day
     /// without calls.
     pub modified: Option<i64>,
 }
 
 /// One day's files, named.
-pub(super) struct Folder {
+pub struct Folder {
     day: Arc<Day>,
     /// The files of each area, sorted by name.
     files: BTreeMap<Area, Arc<[Arc<File>]>>,
     /// All of them, sorted by number.
     by_inode: Box<[Arc<File>]>,
     /// Made when somebody wants it.
-    index: OnceLock<Index>,
+    index: OnceLock<Generated>,
+    playlist: OnceLock<Option<Generated>>,
 }
 
 /// Objects by area and name, while a folder is made.
@@ -57,7 +58,8 @@ impl Folder {
         let mut by_inode: Box<[_]> =
             files.values().flat_map(|files| files.iter().cloned()).collect();
         by_inode.sort_by_key(|file| file.inode);
-        Self { day, files, by_inode, index: OnceLock::new() }
+        let (index, playlist) = (OnceLock::new(), OnceLock::new());
+        Self { day, files, by_inode, index, playlist }
     }
 
     /// The file of a number.
@@ -99,23 +101,37 @@ impl Folder {
     }
 
     /// The day's index.
-    pub(super) fn index(&self) -> Index {
+    pub(super) fn index(&self) -> Generated {
         self.index.get_or_init(|| self.make_index()).clone()
     }
 
     /// The day's index, if somebody has looked at it.
-    pub(super) fn known_index(&self) -> Option<Index> {
+    pub(super) fn known_index(&self) -> Option<Generated> {
         self.index.get().cloned()
     }
 
-    fn make_index(&self) -> Index {
-        let date = match self.day.date {
-            UNDATED => String::new(),
-            date => date.strftime("/%Y/%m/%d").to_string(),
+    /// The day's playlist; none where nothing was recorded, or where a file has its name.
+    pub(super) fn playlist(&self) -> Option<Generated> {
+        let make = || {
+            let is_taken = self.file(Area::Recordings, playlist::NAME).is_some();
+            if is_taken { None } else { playlist::of(&self.files(Area::Recordings)) }
         };
-        let path = |file: &File| format!("{}{date}/{}", file.object.area.name(), file.name);
+        self.playlist.get_or_init(make).clone()
+    }
+
+    /// Its calls, each with its files.
+    pub fn calls(&self) -> impl Iterator<Item = (&Call, Vec<&Arc<File>>)> {
+        let mut files: HashMap<&ObjectId, &Arc<File>> =
+            self.by_inode.iter().map(|file| (&file.object.id, file)).collect();
+        self.day.calls.iter().map(move |call| {
+            let own = call.objects.iter().filter_map(|object| files.remove(&object.id));
+            (call, own.collect())
+        })
+    }
+
+    fn make_index(&self) -> Generated {
         let mut paths: HashMap<&ObjectId, String> =
-            self.by_inode.iter().map(|file| (&file.object.id, path(file))).collect();
+            self.by_inode.iter().map(|file| (&file.object.id, file.path())).collect();
         let mut text = String::new();
         for call in &self.day.calls {
             let paths = call.objects.iter().filter_map(|object| paths.remove(&object.id));
@@ -127,7 +143,26 @@ impl Folder {
         }
         let ends = self.day.calls.iter().flat_map(|call| call.objects.iter().map(|o| o.modified));
         let modified = self.day.calls.iter().map(|call| call.start).chain(ends).max();
-        Index { text: text.into(), modified }
+        Generated { text: text.into(), modified }
+    }
+}
+
+impl File {
+    /// Its path below the directory of its account.
+    pub(super) fn path(&self) -> String {
+        let date = match self.day {
+            UNDATED => String::new(),
+            date => date.strftime("/%Y/%m/%d").to_string(),
+        };
+        format!("{}{date}/{}", self.object.area.name(), self.name)
+    }
+
+    /// A name that tells it from those of other days.
+    pub fn dated_name(&self) -> String {
+        match self.day {
+            UNDATED => self.name.clone(),
+            date => format!("{date}-{}", self.name),
+        }
     }
 }
 

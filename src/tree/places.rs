@@ -56,6 +56,13 @@ impl Places {
         self.profiles.keys().copied().chain(whole)
     }
 
+    /// The directories above the four areas of a scope.
+    pub(super) fn path(&self, scope: ScopeNumber) -> Vec<String> {
+        let Some((number, profile)) = self.profiles.get(&scope) else { return Vec::new() };
+        let account = self.accounts.get(number);
+        account.into_iter().chain([profile]).map(directory_name).collect()
+    }
+
     /// The account in whose directory a scope lies.
     pub(super) fn account_of(&self, scope: ScopeNumber) -> Option<ScopeNumber> {
         self.profiles.get(&scope).map(|(account, _)| *account)

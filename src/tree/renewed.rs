@@ -23,7 +23,8 @@ pub struct Renewed {
     pub altered: Vec<Arc<File>>,
     /// How many are new.
     pub new: usize,
-    /// What is made of the whole listing: its index. Whatever else is made of one belongs here.
+    /// What is made of the whole listing: its index, and its playlist. Whatever else is made of one
+    /// belongs here.
     pub made: Vec<Inode>,
 }
 
@@ -51,7 +52,8 @@ impl Tree {
             date => Node::Day(scope, area, date),
         };
         renewed.directories = areas.into_iter().map(|area| Inode::of(&directory(area))).collect();
-        renewed.made = vec![Inode::of(&Node::Index(scope, date))];
+        let made = [Node::Index(scope, date), Node::Playlist(scope, date)];
+        renewed.made = made.iter().map(Inode::of).collect();
         let now = Timestamp::now().as_second();
         known.changed.extend(renewed.directories.iter().map(|directory| (*directory, now)));
         Some(renewed)

@@ -1,8 +1,11 @@
 //! A call with its files: as a listing brings it, and as it is kept.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::civil::Date;
+use serde_json::Value;
 
 use super::{Area, Content, NameParts, ObjectId, json_line};
 
@@ -97,10 +100,57 @@ pub struct Call {
     pub objects: Box<[Arc<Object>]>,
 }
 
+/// Stands between texts, so that no phrase goes from one into the next. A character for private use counts
+/// as a word of its own.
+const BETWEEN: &str = "\n\u{e000}\n";
+
+impl Call {
+    /// All that is known of it in words: its facts, what came with the listing of what was said, and what was
+    /// `said` besides.
+    pub fn text<'a>(&'a self, said: impl IntoIterator<Item = &'a str>) -> String {
+        let inline = self.objects.iter().filter_map(|object| match &object.content {
+            Content::Inline(bytes) => Some(String::from_utf8_lossy(bytes)),
+            Content::Remote { .. } => None,
+        });
+        in_words(&self.facts, inline.chain(said.into_iter().map(Cow::Borrowed)))
+    }
+}
+
+/// The facts of a call and what was said, as words to search.
+pub fn in_words(facts: &str, said: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let mut text = facts_in_words(facts);
+    for said in said {
+        text.push_str(BETWEEN);
+        text.push_str(said.as_ref());
+    }
+    text
+}
+
+/// The values of a call's facts: names of fields are nobody's words.
+fn facts_in_words(facts: &str) -> String {
+    fn add(value: &Value, text: &mut String) {
+        match value {
+            Value::Null | Value::Bool(_) => {}
+            Value::Number(number) => {
+                let _ = write!(text, "{BETWEEN}{number}");
+            }
+            Value::String(value) => {
+                text.push_str(BETWEEN);
+                text.push_str(value);
+            }
+            Value::Array(values) => values.iter().for_each(|value| add(value, text)),
+            Value::Object(map) => map.values().for_each(|value| add(value, text)),
+        }
+    }
+    let mut text = String::new();
+    add(&serde_json::from_str(facts).unwrap_or_default(), &mut text);
+    text
+}
+
 impl From<Entry> for Call {
     fn from(mut entry: Entry) -> Self {
         entry.facts.remove("files");
-        let facts = json_line(&serde_json::Value::Object(entry.facts)).into();
+        let facts = json_line(&Value::Object(entry.facts)).into();
         let objects = entry.objects.into_iter().map(Arc::new).collect();
         Self { id: entry.id.into(), start: entry.start, facts, objects }
     }
@@ -125,6 +175,15 @@ impl Day {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_words_of_a_call_are_its_values_and_not_their_names() {
+        let facts = r#"{"app":"support","calls":[{"cost":1.5,"ok":true,"note":"paid back"}]}"#;
+        let call = Call { id: "1".into(), start: 0, facts: facts.into(), objects: Box::default() };
+        let text = call.text(["Left : Hello"]);
+        let words: Vec<_> = text.split(BETWEEN).filter(|part| !part.is_empty()).collect();
+        assert_eq!(words, ["support", "1.5", "paid back", "Left : Hello"]);
+    }
 
     #[test]
     fn facts_are_found_again() {

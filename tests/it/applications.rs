@@ -8,7 +8,9 @@ use std::process::Command;
 use reelfs::sandbox::{Account, Content, Credential, NewRecord, NewSession, Options};
 use walkdir::WalkDir;
 
-use crate::ground::{Ground, REELFS, at, can_mount, days_ago, output, slashed, text, wait_until};
+use crate::ground::{
+    Ground, REELFS, at, can_mount, days_ago, is_object, output, slashed, text, wait_until,
+};
 
 /// An open application with an open and a secure recording, and a secure one.
 fn ground() -> Ground {
@@ -43,7 +45,9 @@ fn open_links_get_no_credentials_unless_the_server_asks() {
     wait_until("the warning", || mount.log().contains(warning));
     let day = mount.path("recordings").join(slashed(days_ago(1)));
     let files = WalkDir::new(day).sort_by_file_name().into_iter().map(Result::unwrap);
-    for file in files.filter(|entry| entry.file_type().is_file()) {
+    let is_file =
+        |entry: &walkdir::DirEntry| entry.file_type().is_file() && is_object(entry.path());
+    for file in files.filter(is_file) {
         assert_eq!(fs::read(file.path()).unwrap().len(), 1_000);
     }
     let mut asked: BTreeMap<_, Vec<_>> = BTreeMap::new();

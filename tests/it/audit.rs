@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use reelfs::sandbox::{Account, Content, NewRecord, NewSession, Options};
 use serde_json::Value;
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, sh, slashed, wait_until};
+use crate::ground::{Ground, Mount, at, can_mount, days_ago, is_object, sh, slashed, wait_until};
 
 const SIZE: u64 = 300_000;
 
@@ -27,6 +27,7 @@ fn recordings(mount: &Mount) -> Vec<PathBuf> {
     fs::read_dir(day)
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| is_object(path))
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect()

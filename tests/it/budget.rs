@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use reelfs::sandbox::whatconverts::{Agency, NewLead};
 use reelfs::sandbox::{Content, Options};
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, slashed, text};
+use crate::ground::{Ground, Mount, at, can_mount, days_ago, is_object, slashed, text};
 
 const SIZE: u64 = 5_000;
 const CALLS: i8 = 50;
@@ -26,6 +26,7 @@ fn ground() -> Ground {
 fn recordings(mount: &Mount) -> io::Result<Vec<PathBuf>> {
     let day = mount.path("recordings").join(slashed(days_ago(1)));
     let mut paths: Vec<_> = fs::read_dir(day)?.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| is_object(path));
     paths.sort();
     Ok(paths)
 }

@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 
 use reelfs::sandbox::{Account, Content, NewRecord, NewSession, Options};
 
-use crate::ground::{Ground, REELFS, at, days_ago, is_mounted, output, slashed, text, wait_until};
+use crate::ground::{
+    Ground, REELFS, at, days_ago, is_mounted, is_object, output, slashed, text, wait_until,
+};
 
 mod background;
 mod bad_input;
@@ -40,8 +42,8 @@ fn ground_with_one_call() -> Ground {
 /// The only recording of `one_call` in a mount.
 fn recording(at: &Path) -> PathBuf {
     let day = at.join("recordings").join(slashed(days_ago(1)));
-    let mut entries = fs::read_dir(day).unwrap();
-    entries.next().unwrap().unwrap().path()
+    let mut paths = fs::read_dir(day).unwrap().map(|entry| entry.unwrap().path());
+    paths.find(|path| is_object(path)).unwrap()
 }
 
 /// Runs a command that has to succeed, and gives what it printed.

@@ -329,6 +329,11 @@ pub(crate) fn sh(script: &str) -> String {
     out
 }
 
+/// Whether a path is that of a vendor's file, rather than of the playlist beside it.
+pub(crate) fn is_object(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name != "playlist.m3u8")
+}
+
 /// Bytes as text.
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

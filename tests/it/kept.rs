@@ -1,7 +1,7 @@
 //! The cache on disk: what was fetched once is not fetched again, is right when it is read again, and
 //! stays when the vendor deletes it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
@@ -14,7 +14,8 @@ use reelfs::sandbox::{
 use walkdir::WalkDir;
 
 use crate::ground::{
-    Ground, Mount, REELFS, at, can_mount, days_ago, output, sh, slashed, text, wait_until,
+    Ground, Mount, REELFS, at, can_mount, days_ago, is_object, output, sh, slashed, text,
+    wait_until,
 };
 
 mod damage;
@@ -67,7 +68,7 @@ fn key_file(ground: &Ground, name: &str, key: &str) -> String {
 fn contents(mount: &Mount) -> BTreeMap<PathBuf, Vec<u8>> {
     let root = mount.path("");
     let files = WalkDir::new(&root).sort_by_file_name().into_iter().map(Result::unwrap);
-    let files = files.filter(|entry| entry.file_type().is_file());
+    let files = files.filter(|entry| entry.file_type().is_file() && is_object(entry.path()));
     let read = |entry: walkdir::DirEntry| {
         let path = entry.path().strip_prefix(&root).unwrap().to_owned();
         (path, fs::read(entry.path()).unwrap())
@@ -93,10 +94,8 @@ fn yesterday(mount: &Mount, area: &str) -> Vec<PathBuf> {
 }
 
 fn files_in(directory: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> =
-        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
+    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| is_object(path)).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[test]
@@ -166,7 +165,7 @@ fn what_one_mount_has_read_another_reads_without_a_request() {
     let both = std::thread::scope(|scope| {
         let readers = [&first, &beside].map(|mount| {
             let directory = mount.path("recordings").join(slashed(days_ago(2)));
-            scope.spawn(move || sh(&format!("cd {} && sha256sum *", directory.display())))
+            scope.spawn(move || sh(&format!("cd {} && sha256sum *.mp3", directory.display())))
         });
         readers.map(|reader| reader.join().unwrap())
     });

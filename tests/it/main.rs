@@ -9,6 +9,7 @@ mod budget;
 mod command_line;
 mod corpus;
 mod faults;
+mod find;
 mod get;
 mod ground;
 mod http_source;

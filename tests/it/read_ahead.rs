@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use bytes::{BufMut as _, BytesMut};
 use reelfs::sandbox::{Account, Content, Media, NewRecord, NewSession, Options};
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, sh, slashed};
+use crate::ground::{Ground, Mount, at, can_mount, days_ago, is_object, sh, slashed};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -34,7 +34,7 @@ fn directory(mount: &Mount, area: &str) -> PathBuf {
 
 fn sorted_files(directory: PathBuf) -> Vec<PathBuf> {
     let paths: BTreeSet<_> = fs::read_dir(directory).unwrap().map(|e| e.unwrap().path()).collect();
-    paths.into_iter().collect()
+    paths.into_iter().filter(|path| is_object(path)).collect()
 }
 
 #[test]

@@ -14,7 +14,9 @@ use reelfs::sandbox::{
     Account, Action, Content, Kind, NewRecord, NewSession, Options, Ranges, Rule,
 };
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, no_answer, sh, slashed, wait_until};
+use crate::ground::{
+    Ground, Mount, at, can_mount, days_ago, is_object, no_answer, sh, slashed, wait_until,
+};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -32,7 +34,8 @@ fn ground(options: Options, recording: u64, log: u64) -> Ground {
 
 fn only_file(mount: &Mount, area: &str) -> PathBuf {
     let directory = mount.path(area).join(slashed(days_ago(1)));
-    fs::read_dir(directory).unwrap().next().unwrap().unwrap().path()
+    let mut paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    paths.find(|path| is_object(path)).unwrap()
 }
 
 fn ramp(seed: u64, len: u64) -> Vec<u8> {
@@ -328,6 +331,7 @@ fn claims_that_prove_wrong_late_cut_no_file_short() {
     let directory = mount.path("recordings").join(slashed(days_ago(1)));
     let mut paths: Vec<_> =
         fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| is_object(path));
     paths.sort();
     for path in &paths {
         fs::metadata(path).unwrap();
@@ -360,7 +364,9 @@ fn a_claimed_size_counts_only_if_it_proved_right() {
         let directory = mount.path("recordings").join(slashed(days_ago(1)));
         let sizes: HashSet<u64> = fs::read_dir(directory)
             .unwrap()
-            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .map(Result::unwrap)
+            .filter(|entry| is_object(&entry.path()))
+            .map(|entry| entry.metadata().unwrap().len())
             .collect();
         assert_eq!(sizes, HashSet::from([10_000, 10_001, 10_002]));
         let learned = if right { 1 } else { 3 };

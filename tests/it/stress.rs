@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use reelfs::sandbox::{Account, Action, Content, Kind, NewRecord, NewSession, Options, Rule};
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, slashed, wait_until};
+use crate::ground::{Ground, Mount, at, can_mount, days_ago, is_object, slashed, wait_until};
 
 const READERS: u64 = 32;
 const MIB: u64 = 1024 * 1024;
@@ -125,6 +125,7 @@ fn files(mount: &Mount) -> io::Result<Vec<Known>> {
     let day = mount.path("recordings").join(slashed(days_ago(1)));
     let mut paths: Vec<_> =
         fs::read_dir(day)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    paths.retain(|path| is_object(path));
     paths.sort();
     let known = (0..).zip(paths).map(|(number, path)| {
         let (seed, size) = seed_and_size(number);

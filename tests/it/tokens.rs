@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use reelfs::sandbox::{Account, Content, NewRecord, NewSession, Options};
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, slashed, wait_until};
+use crate::ground::{Ground, Mount, at, can_mount, days_ago, is_object, slashed, wait_until};
 
 /// So many recordings of 1,000 bytes each.
 fn account(recordings: i64) -> Account {
@@ -27,6 +27,7 @@ fn recordings(mount: &Mount) -> Vec<PathBuf> {
     let directory = mount.path("recordings").join(slashed(days_ago(1)));
     let mut paths: Vec<_> =
         fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| is_object(path));
     paths.sort();
     paths
 }

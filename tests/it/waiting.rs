@@ -26,7 +26,9 @@ use reelfs::types::{
     Window,
 };
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, is_mounted, slashed, wait_until};
+use crate::ground::{
+    Ground, Mount, at, can_mount, days_ago, is_mounted, is_object, slashed, wait_until,
+};
 
 const SIZE: u64 = 2 * 1024 * 1024;
 
@@ -44,6 +46,7 @@ fn ground(calls: i8) -> Ground {
 fn recordings(mount: &Mount) -> Vec<PathBuf> {
     let day = mount.path("recordings").join(slashed(days_ago(1)));
     let mut paths: Vec<_> = fs::read_dir(day).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| is_object(path));
     paths.sort();
     paths
 }

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use super::injection::ramp;
 use super::scene::SIZE;
 use super::table::Given;
+use crate::ground::is_object;
 
 /// Where a random read begins: in a block that nobody touched.
 const RANDOM: usize = 400_000;
@@ -112,6 +113,7 @@ impl Mapped {
 pub(super) fn list(day: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths: Vec<PathBuf> =
         fs::read_dir(day)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    paths.retain(|path| is_object(path));
     paths.sort();
     Ok(paths)
 }

@@ -34,6 +34,7 @@ pub(super) fn of(session: &Session<'_>, end: Timestamp) -> Vec<Object> {
             start: record.time("start_time").and_then(whole_second).unwrap_or(session.start),
             id: id.unwrap_or_else(|| format!("r{}", index + 1)),
             name: record.text("record_name"),
+            seconds: record.whole("duration"),
         };
         let size = record.whole("file_size").filter(|&size| size > 0);
         objects.extend(link.map(|link| take.recording(link, size)));
@@ -47,7 +48,7 @@ pub(super) fn of(session: &Session<'_>, end: Timestamp) -> Vec<Object> {
             continue;
         };
         let start = call.time("start_time").and_then(whole_second).unwrap_or(session.start);
-        let take = Take { session, end, call: Some(call), start, id, name: None };
+        let take = Take { session, end, call: Some(call), start, id, name: None, seconds: None };
         objects.push(take.recording(link, None));
     }
     objects.extend(link(session.fields, "log_file_url").map(|link| log(session, end, link)));
@@ -65,6 +66,8 @@ struct Take<'a> {
     start: Timestamp,
     id: String,
     name: Option<String>,
+    /// How long it is.
+    seconds: Option<u64>,
 }
 
 impl Take<'_> {
@@ -90,6 +93,7 @@ impl Take<'_> {
         let mut attributes = attributes(session, kind, self.start, self.call);
         attributes.extend([("record_id", self.id.clone())]);
         attributes.extend(self.name.clone().map(|name| ("record_name", name)));
+        attributes.extend(self.seconds.map(|seconds| ("record_duration", seconds.to_string())));
         Object {
             id: ObjectId::new(format!("{kind}/{}/{}", session.id, self.id)),
             area,
