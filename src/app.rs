@@ -28,6 +28,7 @@ mod log;
 mod mount;
 mod openmetrics;
 mod panics;
+mod poll;
 mod problem;
 mod sandbox;
 mod service;

@@ -119,6 +119,14 @@ impl Cache {
         blob
     }
 
+    /// Takes a newer link to an object, for those who have it open.
+    pub fn renew_link(&self, id: &ObjectId, link: &Link) {
+        let open = lock(&self.blobs).get(id).and_then(Weak::upgrade);
+        if let Some(blob) = open {
+            blob.renew_link(link);
+        }
+    }
+
     /// Bytes of blocks held in memory now.
     pub fn held(&self) -> u64 {
         self.memory.held()

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -22,12 +23,15 @@ use learned::Learned;
 use listings::{Listed, Look};
 
 pub use crate::store::State;
+pub use changes::Change;
 pub use recent::Recent;
 
+mod changes;
 mod gone;
 mod learned;
 mod life;
 mod listings;
+mod poll;
 mod recent;
 mod refresh;
 pub mod scopes;
@@ -38,6 +42,7 @@ pub struct Catalog {
     scopes: BTreeMap<ScopeNumber, Listed>,
     learned: Mutex<Learned>,
     recent: Mutex<Recent>,
+    changes: changes::Changes,
     settings: Settings,
 }
 
@@ -75,7 +80,7 @@ impl Catalog {
 
     fn of(scopes: BTreeMap<ScopeNumber, Listed>, settings: Settings) -> Arc<Self> {
         let (learned, recent) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { scopes, learned, recent, settings })
+        Arc::new(Self { scopes, learned, recent, changes: changes::Changes::default(), settings })
     }
 
     /// The scopes with their accounts and profiles. Nothing where the key opens one account.
@@ -172,15 +177,19 @@ impl Catalog {
         let Some(listed) = self.scopes.get(&scope) else { return };
         let store = self.store_of(listed);
         let kept = |date: Date, object: &Object| self.is_kept(scope, date, object);
-        for (day, is_new) in listed.take_in(window, entries, revision, kept) {
+        for (day, before) in listed.take_in(window, entries, revision, kept) {
+            let is_same = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, &day));
             if let Some(store) = store {
-                if is_new {
-                    store.keep_day(scope, day.date, &day.calls);
-                } else {
+                if is_same {
                     store.keep_day_fresh(scope, day.date);
+                } else {
+                    store.keep_day(scope, day.date, &day.calls);
                 }
             }
             self.see(scope, day.date, &day);
+            if let Some(before) = before.filter(|_| !is_same) {
+                self.changes.tell(Change { scope, before, after: day });
+            }
         }
     }
 
@@ -317,6 +326,13 @@ impl Catalog {
 /// The days of a window, in order.
 fn days_of(window: Window) -> impl Iterator<Item = Date> {
     window.first.series(1.days()).take_while(move |day| *day <= window.last)
+}
+
+/// How much of the current day (UTC) is left.
+pub fn rest_of_today() -> Duration {
+    let day = 24 * 60 * 60;
+    let gone = Timestamp::now().as_second().rem_euclid(day);
+    Duration::from_secs(u64::try_from(day - gone).unwrap_or(0))
 }
 
 /// The current day (UTC).

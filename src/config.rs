@@ -16,11 +16,13 @@ use crate::http::TrustedHost;
 
 pub use cache::{CacheOptions, CacheTask, DEFAULT_CACHE_SIZE, Expiring, Warm};
 pub use forms::{
-    api_url, day, duration, duration_or_none, memory, since, size, size_or_none, span, stand_in,
+    api_url, day, duration, duration_or_none, memory, poll, since, size, size_or_none, span,
+    stand_in,
 };
 pub use profiles::{CheckedFile, CheckedProfile, Doctor, Init, MountAll, Patient};
 
 mod cache;
+pub mod environment;
 pub mod file;
 mod forms;
 mod profiles;
@@ -30,6 +32,8 @@ pub mod secret;
 pub const DEFAULT_MEMORY: ByteSize = ByteSize::mib(256);
 /// Deadline of an operation when nothing else is said.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a mount asks for news when nothing else is said.
+pub const DEFAULT_POLL: Duration = Duration::from_secs(60);
 /// Life of a token when nothing else is said: the longest that Voximplant takes.
 pub const DEFAULT_TOKEN_LIFE: Duration = Duration::from_secs(60 * 60);
 /// Connections of a mount when nothing else is said.
@@ -261,6 +265,8 @@ pub struct MountOptions {
     pub trusted_hosts: Vec<TrustedHost>,
     /// Certificates that are trusted beside the system's.
     pub ca_certs: Vec<PathBuf>,
+    /// How often to ask again for days that somebody looks at; zero: never.
+    pub poll: Duration,
     /// Whether other users may read.
     pub allow_other: bool,
     /// Owner of the files; none: who mounts.
@@ -296,6 +302,7 @@ impl Default for MountOptions {
             api_url: None,
             trusted_hosts: Vec::new(),
             ca_certs: Vec::new(),
+            poll: DEFAULT_POLL,
             allow_other: false,
             uid: None,
             gid: None,

@@ -3,20 +3,18 @@
 //! It knows neither the kernel's wire format nor HTTP, so that most of it is driven by tests
 //! without a mount. Every operation that may wait ends within the deadline.
 
-use std::collections::HashSet;
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
 
 use crate::cache::{Cache, When};
-use crate::catalog::{Catalog, State};
+use crate::catalog::{Catalog, State, rest_of_today};
 use crate::metrics::Metrics;
 use crate::reader::Readers;
-use crate::tree::{Child, File, Index, Inode, Node, Tree};
-use crate::types::{Cause, Content, Failure, chain, lock};
+use crate::tree::{File, Index, Inode, Node, Tree};
+use crate::types::{Cause, Content, Failure, chain};
 use handles::Handles;
 
 mod again;
@@ -27,7 +25,9 @@ mod deadline;
 mod directories;
 mod handles;
 mod keep;
+mod notices;
 mod open_file;
+mod poll;
 mod refresh;
 mod xattrs;
 
@@ -37,7 +37,10 @@ pub use attributes::{Attributes, Kind};
 use audit::Trail;
 pub use audit::{Audit, Caller};
 use deadline::Deadlines;
+use directories::Listing;
 pub use handles::HandleNumber;
+use notices::Kernel;
+pub use notices::{Notice, Notices};
 use open_file::OpenFile;
 
 /// How long the kernel may believe what cannot change by itself: one hour.
@@ -45,20 +48,8 @@ const SETTLED: Duration = Duration::from_secs(60 * 60);
 /// How long the kernel may believe the size of an index file, which grows while calls end.
 const GROWING: Duration = Duration::from_secs(1);
 
-/// How long an open waits until the kernel has dropped an older version.
-const NOTICE_WAIT: Duration = Duration::from_secs(1);
-
 /// How long the end of a mount waits for the last lines of its audit.
 const LAST_LINES: Duration = Duration::from_secs(2);
-
-/// The object behind an inode is another one now: the kernel has to drop its attributes and pages.
-#[derive(Debug)]
-pub struct Notice {
-    /// The inode.
-    pub inode: Inode,
-    /// Told when it is done.
-    pub done: oneshot::Sender<()>,
-}
 
 /// An answer about a node, and for how long the kernel may believe it.
 #[derive(Clone, Copy, Debug)]
@@ -123,23 +114,20 @@ pub struct Fs {
     policy: Policy,
     audit: Option<Audit>,
     files: Handles<Open>,
-    directories: Handles<Vec<Child>>,
-    /// Files of which the kernel may hold an older version's pages.
-    outdated: Mutex<HashSet<Inode>>,
-    notices: mpsc::UnboundedSender<Notice>,
+    directories: Handles<Listing>,
+    kernel: Kernel,
     metrics: Arc<Metrics>,
 }
 
 impl Fs {
-    /// A filesystem over a catalogue and a cache. What the kernel must be told comes out of the
-    /// receiver.
+    /// A filesystem over a catalogue and a cache, and what comes out of it for the kernel.
     pub fn new(
         catalog: Arc<Catalog>,
         cache: Cache,
         readers: Readers,
         policy: Policy,
-    ) -> (Self, mpsc::UnboundedReceiver<Notice>) {
-        let (notices, receiver) = mpsc::unbounded_channel();
+    ) -> (Self, Notices) {
+        let (kernel, notices) = Kernel::new(catalog.changes());
         let metrics = Arc::clone(cache.metrics());
         let tree = Tree::new(Arc::clone(&catalog));
         let (files, directories) = (Handles::default(), Handles::default());
@@ -156,11 +144,10 @@ impl Fs {
                 audit: None,
                 files,
                 directories,
-                outdated: Mutex::default(),
-                notices,
+                kernel,
                 metrics,
             },
-            receiver,
+            notices,
         )
     }
 
@@ -216,7 +203,7 @@ impl Fs {
         let (node, file, whole) = self.within(opening).await?;
         let pages = match file {
             OpenFile::Whole(_) => Pages::Bypass,
-            OpenFile::Object(_) if lock(&self.outdated).remove(&inode) => Pages::Drop,
+            OpenFile::Object(_) if self.kernel.is_outdated(inode) => Pages::Drop,
             // What the kernel reads from its own pages nobody could write down.
             OpenFile::Object(_) if self.audit.is_some() => Pages::Drop,
             OpenFile::Object(_) => Pages::Keep,
@@ -283,7 +270,7 @@ impl Fs {
     }
 
     async fn node(&self, inode: Inode) -> Result<Node, Failure> {
-        let gone = || Failure::new(Cause::NotFound, "no such inode");
+        let gone = || Failure::new(Cause::Vanished, "the file is listed no longer");
         self.tree.node(inode).await?.ok_or_else(gone)
     }
 
@@ -334,7 +321,9 @@ impl Fs {
         let life = match node {
             Node::Index(..) => GROWING,
             Node::File(file) if matches!(file.object.content, Content::Inline(_)) => GROWING,
-            _ => SETTLED,
+            Node::File(_) => SETTLED,
+            // At midnight the calendar has one day more.
+            _ => SETTLED.min(rest_of_today()),
         };
         Known { attributes: Attributes::of(&self.tree, node, size, &self.policy), life }
     }
@@ -354,11 +343,11 @@ impl Fs {
             let reported = self.size(file).or(claimed);
             if self.catalog.learn(scope, day, &file.object, version.clone()) {
                 for inode in self.tree.seen() {
-                    drop(self.outdate(inode));
+                    drop(self.kernel.outdate(inode));
                 }
             }
             if reported.is_some_and(|size| size != version.total) {
-                self.outdate(file.inode).await;
+                self.kernel.outdate(file.inode).await;
             }
         }
         Ok(OpenFile::Object(self.readers.reader(blob, version.total)))
@@ -371,7 +360,7 @@ impl Fs {
         match failure.cause {
             Cause::Changed => {
                 self.catalog.unlearn(scope, day, id);
-                drop(self.outdate(file.inode));
+                drop(self.kernel.outdate(file.inode));
             }
             Cause::Gone => self.catalog.refused(scope, day, id, State::Gone),
             Cause::Denied => self.catalog.refused(scope, day, id, State::Denied),
@@ -382,18 +371,6 @@ impl Fs {
     /// The size of a file in bytes, as far as it is known in memory.
     fn size(&self, file: &File) -> Option<u64> {
         self.catalog.size(file.scope, file.day, &file.object)
-    }
-
-    /// Lets the kernel drop what it knows of a file. Who wants to go on with the new version waits
-    /// until that is done, or for a moment: the kernel may itself wait for a page being read.
-    fn outdate(&self, inode: Inode) -> impl Future<Output = ()> + use<> {
-        lock(&self.outdated).insert(inode);
-        let (done, told) = oneshot::channel();
-        // Without a receiver there is no kernel to tell.
-        let _ = self.notices.send(Notice { inode, done });
-        async move {
-            let _ = tokio::time::timeout(NOTICE_WAIT, told).await;
-        }
     }
 
     /// Bytes of blocks held in memory now.
@@ -411,7 +388,7 @@ impl Fs {
     /// An outcome, counted if it is a failure that its user may want to know of.
     fn counted<T>(&self, outcome: Result<T, Failure>) -> Result<T, Failure> {
         if let Err(failure) = &outcome
-            && failure.cause != Cause::NotFound
+            && !matches!(failure.cause, Cause::NotFound | Cause::Vanished)
         {
             self.metrics.failed(chain(failure));
         }

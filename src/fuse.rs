@@ -29,6 +29,7 @@ use passthrough::Passthrough;
 pub mod errno;
 pub mod mount;
 pub mod mountpoint;
+mod notices;
 mod passthrough;
 mod watchdog;
 
@@ -211,7 +212,7 @@ impl Filesystem for Bridge {
     ) {
         let fs = Arc::clone(&self.fs);
         self.serve("readdir", async move {
-            match fs.directory(HandleNumber(fh.0)) {
+            match fs.directory(HandleNumber(fh.0), offset).await {
                 Ok(entries) => {
                     for (next, child) in entries_from(&entries, offset) {
                         let known = fs.at_a_glance(&child.node).attributes;
@@ -237,7 +238,7 @@ impl Filesystem for Bridge {
     ) {
         let fs = Arc::clone(&self.fs);
         self.serve("readdirplus", async move {
-            match fs.directory(HandleNumber(fh.0)) {
+            match fs.directory(HandleNumber(fh.0), offset).await {
                 Ok(entries) => {
                     for (next, child) in entries_from(&entries, offset) {
                         // As it is known now and not when the directory was opened: the kernel takes

@@ -29,5 +29,5 @@ pub use credentials::{Basic, Credentials, Parameters};
 pub use decode::decode;
 pub use error::{Ask, Error, Reason, SetupError};
 pub use policy::{HostPolicy, TrustedHost, TrustedHostError};
-pub use quota::Quota;
+pub use quota::{Left, Quota};
 pub use range::HttpSource;

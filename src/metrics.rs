@@ -29,6 +29,8 @@ pub struct Metrics {
     hits: AtomicU64,
     misses: AtomicU64,
     failed: AtomicU64,
+    polls: AtomicU64,
+    changes: AtomicU64,
     /// How far the servers' clock was ahead of ours when it was last told, in milliseconds.
     server_ahead: AtomicI64,
     today: Mutex<(Date, u64)>,
@@ -67,6 +69,10 @@ pub struct Counts {
     pub misses: u64,
     /// Operations of the filesystem that failed, those on names that do not exist aside.
     pub failed_operations: u64,
+    /// Queries that were made because time had come.
+    pub polls: u64,
+    /// Days whose listing was seen to change.
+    pub changes: u64,
     /// How far the servers' clock was ahead of ours, as last seen.
     pub server_ahead: SignedDuration,
     /// The last errors, the latest last.
@@ -133,6 +139,16 @@ impl Metrics {
         add(&self.misses, misses);
     }
 
+    /// Counts queries that nobody asked for.
+    pub fn polled(&self, queries: usize) {
+        add(&self.polls, queries as u64);
+    }
+
+    /// Counts a day whose listing is another one than before.
+    pub fn changed(&self) {
+        add(&self.changes, 1);
+    }
+
     /// Counts an operation that failed, and keeps why.
     pub fn failed(&self, text: String) {
         add(&self.failed, 1);
@@ -164,6 +180,8 @@ impl Metrics {
             hits: get(&self.hits),
             misses: get(&self.misses),
             failed_operations: get(&self.failed),
+            polls: get(&self.polls),
+            changes: get(&self.changes),
             server_ahead: SignedDuration::from_millis(self.server_ahead.load(Ordering::Relaxed)),
             complaints: lock(&self.complaints).iter().cloned().collect(),
         }

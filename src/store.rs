@@ -30,7 +30,7 @@ use blocks::Stamp;
 pub use blocks::{BlobName, TakeBlock};
 pub use record::Outline;
 pub use space::LEFT_FREE;
-pub use survey::{Survey, Verdict, clear, destroy_key};
+pub use survey::{Survey, Usage, Verdict, clear, destroy_key};
 use vault::Vault;
 pub use vault::{Key, SecretKey};
 use writer::Writer;

@@ -19,11 +19,13 @@ mod folder;
 mod inode;
 mod name;
 mod places;
+mod renewed;
 
 pub use folder::Index;
 pub use inode::Inode;
 use inode::Tag;
 pub use name::{file_name, numbered};
+pub use renewed::Renewed;
 
 /// A directory or file. Where a key opens one account, the four areas lie below the root, and the
 /// scope is [`ScopeNumber::WHOLE`]; otherwise below an account and a profile.
@@ -91,6 +93,8 @@ struct Known {
     /// All of them, by the tag that the numbers of their files have; also those that had to go from
     /// memory, since the kernel may still know their files.
     days: HashMap<Tag, Vec<SeenDay>>,
+    /// Directories whose names changed since, and when, in seconds since the Unix epoch.
+    changed: HashMap<Inode, i64>,
 }
 
 /// A day that was looked into once.
@@ -106,10 +110,9 @@ impl Known {
     /// least recently go.
     fn add(&mut self, scope: ScopeNumber, day: Arc<Day>, can_recall: bool) -> Arc<Folder> {
         let date = day.date;
+        let folder = Arc::new(Folder::new(scope, day, self.taken(scope, date)));
         let seen = self.days.entry(Tag::of(date)).or_default();
         seen.retain(|day| (day.scope, day.date) != (scope, date));
-        let taken = |inode| seen.iter().any(|day| day.inodes.binary_search(&inode).is_ok());
-        let folder = Arc::new(Folder::new(scope, day, taken));
         seen.push(SeenDay { scope, date, inodes: folder.inodes() });
         self.folders.insert((scope, date), Arc::clone(&folder));
         if can_recall {
@@ -118,6 +121,19 @@ impl Known {
             }
         }
         folder
+    }
+
+    /// Tells numbers that other days with the same tag have given.
+    fn taken(&self, scope: ScopeNumber, date: Date) -> impl Fn(Inode) -> bool {
+        let others = self.days.get(&Tag::of(date)).into_iter().flatten();
+        let others: Vec<_> = others.filter(|day| (day.scope, day.date) != (scope, date)).collect();
+        move |inode| others.iter().any(|day| day.inodes.binary_search(&inode).is_ok())
+    }
+
+    /// Whether a day was looked into.
+    fn was_seen(&self, scope: ScopeNumber, date: Date) -> bool {
+        let mut seen = self.days.get(&Tag::of(date)).into_iter().flatten();
+        seen.any(|day| (day.scope, day.date) == (scope, date))
     }
 }
 

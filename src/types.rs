@@ -256,6 +256,8 @@ pub enum Cause {
     TimedOut,
     /// The object changed since it was opened.
     Changed,
+    /// The file stands in its directory no longer: whoever goes by its name has to look anew.
+    Vanished,
     /// The server answered with something that cannot be right.
     BadAnswer,
     /// A fault of reelfs itself.

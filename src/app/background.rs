@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use super::problem::Problem;
+use super::service;
 
 /// Tells the child that it is one. Its value is what the child says when it is ready.
 const VARIABLE: &str = "REELFS_BACKGROUND_READY";
@@ -44,6 +45,8 @@ impl Starting {
         }
         // What comes in may be a list; the child lets go of it when it is ready.
         command.args(arguments).env(VARIABLE, &word).stdout(Stdio::piped());
+        // The service manager knows this process, and hears from it.
+        service::hide_from(&mut command);
         Ok(Self { child: command.spawn().map_err(cannot)?, word })
     }
 

@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::problem::Problem;
-use super::{list, log, voximplant, whatconverts};
-use crate::config::{Account, MountOptions};
+use super::{list, voximplant, whatconverts};
+use crate::config::{Account, MountOptions, environment};
 use crate::http::{Client, Credentials, HostPolicy, HttpSource, Quota, Settings};
 use crate::input;
 use crate::source::{Offline, Provider, RangeSource, Scope};
@@ -154,7 +154,7 @@ pub(super) fn refused(words: &Words, key: &str, base: &Url, failure: Failure) ->
 /// Bounds the requests a day that are made with a key.
 pub(super) fn limit(client: &Client, daily: Option<u64>, key: &SecretString) {
     let Some(daily) = daily else { return };
-    let ledger = log::state_directory().map(|directory| Quota::ledger_for(key, &directory));
+    let ledger = environment::state().map(|directory| Quota::ledger_for(key, &directory));
     client.limit(Quota { daily, ledger });
 }
 

@@ -15,7 +15,8 @@ use tokio::task::AbortHandle;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fs::Fs;
-use crate::http::Client;
+use crate::http::{Client, Left};
+use crate::store::Store;
 
 /// How long a question may take to come.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -67,6 +68,8 @@ pub(super) struct Status {
     pub(super) token: Option<Token>,
     pub(super) requests: Requests,
     pub(super) cache: CacheUse,
+    #[serde(default)]
+    pub(super) news: News,
     pub(super) bytes: Bytes,
     pub(super) failed_operations: u64,
     /// The last ones, the latest last.
@@ -82,6 +85,9 @@ pub(super) struct Token {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Requests {
     pub(super) today: u64,
+    /// What a day may have, where that is bounded, and what is left of the current one.
+    pub(super) daily: Option<u64>,
+    pub(super) left: Option<u64>,
     pub(super) api: u64,
     pub(super) media: u64,
     pub(super) refused: u64,
@@ -93,6 +99,24 @@ pub(super) struct CacheUse {
     pub(super) hits: u64,
     pub(super) misses: u64,
     pub(super) memory_bytes: u64,
+    /// None where nothing is kept on disk.
+    pub(super) disk: Option<Disk>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Disk {
+    pub(super) bytes: u64,
+    pub(super) limit_bytes: u64,
+    pub(super) files: u64,
+}
+
+/// What was asked for unasked.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct News {
+    /// Queries that were made because time had come.
+    pub(super) queries: u64,
+    /// Days that changed, whoever asked for them.
+    pub(super) changes: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -116,11 +140,27 @@ pub(super) struct Subject {
     pub(super) started: Timestamp,
     pub(super) fs: Arc<Fs>,
     pub(super) client: Client,
+    /// What keeps bytes on disk.
+    pub(super) store: Option<Store>,
 }
 
 impl Subject {
+    /// What is left of the day's budget of requests, if there is one.
+    pub(super) async fn left(self: &Arc<Self>) -> Option<Left> {
+        let subject = Arc::clone(self);
+        tokio::task::spawn_blocking(move || subject.client.left()).await.ok()?
+    }
+
     /// What the mount is doing now.
-    pub(super) fn status(&self) -> Status {
+    pub(super) async fn status(self: &Arc<Self>) -> Status {
+        let subject = Arc::clone(self);
+        // It looks at the disk, which may be slow.
+        let disk = move || subject.store.as_ref().map(Store::usage);
+        let disk = tokio::task::spawn_blocking(disk).await.ok().flatten();
+        let disk = disk.and_then(|usage| {
+            usage.inspect_err(|error| tracing::debug!("the cache cannot be counted: {error}")).ok()
+        });
+        let left = self.left().await;
         let counts = self.client.metrics().counts();
         let told = counts.complaints.into_iter();
         let token = self.client.token();
@@ -132,7 +172,11 @@ impl Subject {
             started: self.started,
             token: token.map(|(minted, expires)| Token { minted, expires }),
             requests: Requests {
-                today: counts.requests_today,
+                // Of all mounts with the same key, where they are counted.
+                today: left
+                    .map_or(counts.requests_today, |left| left.daily.saturating_sub(left.left)),
+                daily: left.map(|left| left.daily),
+                left: left.map(|left| left.left),
                 api: counts.api_requests,
                 media: counts.media_requests,
                 refused: counts.refused_requests,
@@ -142,16 +186,22 @@ impl Subject {
                 hits: counts.hits,
                 misses: counts.misses,
                 memory_bytes: self.fs.memory(),
+                disk: disk.map(|usage| Disk {
+                    bytes: usage.bytes,
+                    limit_bytes: usage.limit,
+                    files: usage.files,
+                }),
             },
+            news: News { queries: counts.polls, changes: counts.changes },
             bytes: Bytes { fetched: counts.fetched_bytes, served: counts.served_bytes },
             failed_operations: counts.failed_operations,
             errors: told.map(|c| Told { at: c.at, text: c.text, times: c.times }).collect(),
         }
     }
 
-    async fn answer(&self, question: Question) -> Answer {
+    async fn answer(self: &Arc<Self>, question: Question) -> Answer {
         match question {
-            Question::Status => Answer::Status(Box::new(self.status())),
+            Question::Status => Answer::Status(Box::new(self.status().await)),
             Question::Refresh { path } => match self.fs.refresh(&path).await {
                 Ok(days) => Answer::Refreshed { days },
                 Err(failure) => Answer::Failed { why: crate::types::chain(&failure) },

@@ -15,6 +15,7 @@ use tokio::signal::unix::{self, SignalKind, signal};
 use super::connect::{Connection, Contents, connect};
 use super::control::{Control, Subject};
 use super::openmetrics::Exporter;
+use super::poll::Poller;
 use super::problem::Problem;
 use super::{background, keeping, log, service, terminal};
 use crate::cache::Cache;
@@ -41,6 +42,7 @@ pub(super) struct Mounted {
     pub(super) sandbox: Option<Sandbox>,
     /// Where others ask what it is doing.
     subject: Arc<Subject>,
+    _poller: Option<Poller>,
     _control: Option<Control>,
     _exporter: Option<Exporter>,
 }
@@ -83,7 +85,8 @@ pub(super) fn until_unmounted(
         };
         ready(&mounted)?;
         service::ready();
-        let watchdog = service::watchdog(mounted.mount.mountpoint());
+        let mountpoint = mounted.mount.mountpoint().to_owned();
+        let watchdog = service::watchdog(|| vec![mountpoint.clone()]);
         let outcome = tokio::select! {
             ended = mounted.mount.ended() => {
                 ended.map_err(|error| Problem::new("the mount broke off", error))
@@ -151,6 +154,7 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
         started: Timestamp::now(),
         fs: Arc::clone(&fs),
         client,
+        store: store.clone(),
     });
     let exporter = match options.metrics {
         Some(address) => Some(Exporter::start(address, Arc::clone(&subject)).await?),
@@ -164,6 +168,8 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
     let settings = MountSettings { mountpoint: at, source, allow_other: options.allow_other };
     let mount = fuse::Mount::new(fs, notices, &settings, Handle::current())?;
     tracing::info!(mountpoint = %mount.mountpoint().display(), "mounted");
+    let polls = !options.poll.is_zero() && !options.cache.offline;
+    let poller = polls.then(|| Poller::start(options.poll, Arc::clone(&subject)));
     Ok(Mounted {
         mount,
         warnings,
@@ -171,6 +177,7 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
         beside: None,
         sandbox: None,
         subject,
+        _poller: poller,
         _control: control,
         _exporter: exporter,
     })

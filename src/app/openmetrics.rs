@@ -26,7 +26,8 @@ impl Exporter {
         let listener = TcpListener::bind(at).await;
         let listener = listener
             .map_err(|error| Problem::new(&format!("--metrics: cannot use {at}"), error))?;
-        let page = get(move || async move { ([(CONTENT_TYPE, KIND)], text(&subject.status())) });
+        let page =
+            get(move || async move { ([(CONTENT_TYPE, KIND)], text(&subject.status().await)) });
         let routes = Router::new().route("/metrics", page);
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, routes).await {
@@ -45,7 +46,7 @@ impl Drop for Exporter {
 
 /// The text of a status.
 fn text(status: &Status) -> String {
-    let Status { requests, cache, bytes, .. } = status;
+    let Status { requests, cache, news, bytes, .. } = status;
     let about = format!(
         "{{version=\"{}\",source=\"{}\",mountpoint=\"{}\"}}",
         escaped(&status.version),
@@ -60,10 +61,23 @@ fn text(status: &Status) -> String {
     let help = "Requests that got no answer, or one that says no.";
     page.counter("reelfs_refused_requests", help, &[("", requests.refused)]);
     page.gauge("reelfs_requests_today", "Requests since the day (UTC) began.", requests.today);
+    if let Some(left) = requests.left {
+        let help = "Requests of the day's budget that are left.";
+        page.gauge("reelfs_requests_left", help, left);
+    }
     page.gauge("reelfs_requests_in_flight", "Requests under way.", requests.in_flight);
     let outcomes = [("{outcome=\"hit\"}", cache.hits), ("{outcome=\"miss\"}", cache.misses)];
     page.counter("reelfs_blocks", "Blocks that readers wanted.", &outcomes);
     page.gauge("reelfs_memory_bytes", "Blocks held in memory.", cache.memory_bytes);
+    if let Some(disk) = &cache.disk {
+        page.gauge("reelfs_disk_bytes", "Blocks kept on disk.", disk.bytes);
+        page.gauge("reelfs_disk_limit_bytes", "The most that they may take.", disk.limit_bytes);
+        page.gauge("reelfs_disk_files", "Files that hold them.", disk.files);
+    }
+    let help = "Queries for news that nobody asked for.";
+    page.counter("reelfs_polls", help, &[("", news.queries)]);
+    let help = "Days whose listing was seen to change.";
+    page.counter("reelfs_changed_days", help, &[("", news.changes)]);
     let help = "Bytes that came over the network.";
     page.counter("reelfs_fetched_bytes", help, &[("", bytes.fetched)]);
     page.counter("reelfs_served_bytes", "Bytes given to readers.", &[("", bytes.served)]);

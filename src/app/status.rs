@@ -155,7 +155,7 @@ fn show_json(found: &[Status], one: bool) -> Result<(), Problem> {
 
 /// A status as a person reads it.
 fn words(status: &Status, now: Timestamp) -> String {
-    let Status { requests, cache, bytes, .. } = status;
+    let Status { requests, cache, news, bytes, .. } = status;
     let mut lines = vec![format!(
         "{}  {}  up {} (process {})",
         status.mountpoint.display(),
@@ -170,9 +170,18 @@ fn words(status: &Status, now: Timestamp) -> String {
             span(token.expires.duration_since(now))
         ));
     }
+    let left = match (requests.left, requests.daily) {
+        (Some(left), Some(daily)) => format!(", {left} of {daily} left"),
+        _ => String::new(),
+    };
     lines.push(format!(
-        "  requests  {} today; since the start {} to the API, {} for files; {} refused, {} in flight",
+        "  requests  {} today{left}; since the start {} to the API, {} for files; {} refused, {} in \
+         flight",
         requests.today, requests.api, requests.media, requests.refused, requests.in_flight
+    ));
+    lines.push(format!(
+        "  news      asked for {} times, {} days changed",
+        news.queries, news.changes
     ));
     let wanted = cache.hits + cache.misses;
     let rate = cache.hits.saturating_mul(100).checked_div(wanted).unwrap_or(0);
@@ -180,6 +189,10 @@ fn words(status: &Status, now: Timestamp) -> String {
         "  cache     {rate} % of {wanted} blocks were there; {} in memory",
         size(cache.memory_bytes)
     ));
+    if let Some(disk) = &cache.disk {
+        let (bytes, limit) = (size(disk.bytes), size(disk.limit_bytes));
+        lines.push(format!("  disk      {bytes} of {limit} in {} files", disk.files));
+    }
     lines.push(format!("  bytes     {} fetched, {} read", size(bytes.fetched), size(bytes.served)));
     match &status.errors[..] {
         [] => lines.push("  errors    none".to_owned()),

@@ -16,7 +16,7 @@ const OLDER: Duration = Duration::from_secs(6 * 60 * 60);
 /// vendor deletes something.
 const FINAL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// After so many days all of a day is final.
-const FINAL_AFTER: i64 = 7;
+pub(super) const FINAL_AFTER: i64 = 7;
 
 /// How long a listing of `date` counts as fresh when it was made on `today`.
 pub(super) fn of(date: Date, today: Date) -> Duration {

@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::poll::Watched;
 use super::walk::Walk;
 use super::{Settings, days_of, gone, life, today};
 use crate::source::Provider;
@@ -50,6 +51,8 @@ struct State {
     first: Date,
     last: Option<Date>,
     days: HashMap<Date, Known>,
+    /// When somebody last looked into a day.
+    looked: HashMap<Date, Instant>,
     under_way: Vec<UnderWay>,
     walk: Walk,
 }
@@ -58,6 +61,8 @@ struct Known {
     day: Arc<Day>,
     /// Of the provider, when it was listed.
     revision: u64,
+    /// When it was listed.
+    listed: Instant,
     /// When it stops counting as fresh.
     until: Instant,
     /// Why the vendor refused to list it again.
@@ -77,9 +82,10 @@ impl Listed {
         settings: &Settings,
     ) -> Self {
         let walk = Walk::new(provider.most_days());
-        let (days, under_way) = (HashMap::new(), Vec::new());
         let Settings { first, last, .. } = *settings;
-        Self { labels, provider, state: Mutex::new(State { first, last, days, under_way, walk }) }
+        let (days, looked, under_way) = (HashMap::new(), HashMap::new(), Vec::new());
+        let state = State { first, last, days, looked, under_way, walk };
+        Self { labels, provider, state: Mutex::new(state) }
     }
 
     /// The days that exist now.
@@ -87,9 +93,10 @@ impl Listed {
         self.provider.span().unwrap_or_else(|| lock(&self.state).window())
     }
 
-    /// What is in memory of a day.
+    /// What is in memory of a day that somebody looks into.
     pub(super) fn look(&self, date: Date, revision: u64) -> Look {
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
+        state.looked.insert(date, Instant::now());
         let Some(known) = state.days.get(&date) else { return Look::Unknown };
         if known.revision != revision {
             return Look::Outdated;
@@ -122,14 +129,28 @@ impl Listed {
         state.add(window, start(window))
     }
 
-    /// The listing of a day that is under way, or a new one of that day alone.
-    pub(super) fn listing_of_day(&self, date: Date, start: impl FnOnce(Window) -> Task) -> Outcome {
+    /// The listing of a window's first day that is under way, or a new one of that window.
+    pub(super) fn listing_of(&self, window: Window, start: impl FnOnce(Window) -> Task) -> Outcome {
         let mut state = lock(&self.state);
-        let under_way = state.under_way(date).map(|listing| listing.done);
-        under_way.unwrap_or_else(|| {
-            let window = Window::day(date);
-            state.add(window, start(window))
-        })
+        let under_way = state.under_way(window.first).map(|listing| listing.done);
+        under_way.unwrap_or_else(|| state.add(window, start(window)))
+    }
+
+    /// The days in memory that somebody looked into within `span`, as a poll sees them.
+    pub(super) fn looked_into(&self, span: Duration) -> Vec<Watched> {
+        let (mut state, now) = (lock(&self.state), Instant::now());
+        state.looked.retain(|_, at| now.duration_since(*at) < span);
+        let watched = |date: &Date| {
+            let known = state.days.get(date)?;
+            let age = now.duration_since(known.listed);
+            Some(Watched {
+                date: *date,
+                calls: known.day.calls.len(),
+                age,
+                revision: known.revision,
+            })
+        };
+        state.looked.keys().filter_map(watched).collect()
     }
 
     /// Makes what is known of a window, or of all, stale; gives its days.
@@ -145,15 +166,15 @@ impl Listed {
             .collect()
     }
 
-    /// Takes in the whole listing of a window. Gives its days, each with whether it differs from what
-    /// was known.
+    /// Takes in the whole listing of a window. Gives its days, each with what was known of it; that is
+    /// the same `Arc` where nothing changed.
     pub(super) fn take_in(
         &self,
         window: Window,
         entries: Vec<Entry>,
         revision: u64,
         kept: impl Fn(Date, &Object) -> bool,
-    ) -> Vec<(Arc<Day>, bool)> {
+    ) -> Vec<(Arc<Day>, Option<Arc<Day>>)> {
         let count = entries.len();
         let mut by_day: HashMap<Date, Vec<Call>> = HashMap::new();
         for entry in entries {
@@ -174,11 +195,11 @@ impl Listed {
         state.walk.listed(window, count);
         let today = today();
         let take = |day: Arc<Day>| {
-            let until = Instant::now() + life::of(day.date, today);
-            let known = Known { day: Arc::clone(&day), revision, until, refusal: None };
-            let before = state.days.insert(day.date, known);
-            let is_new = before.is_none_or(|before| !Arc::ptr_eq(&before.day, &day));
-            (day, is_new)
+            let listed = Instant::now();
+            let until = listed + life::of(day.date, today);
+            let known = Known { day: Arc::clone(&day), revision, listed, until, refusal: None };
+            let before = state.days.insert(day.date, known).map(|known| known.day);
+            (day, before)
         };
         listed.into_iter().map(take).collect()
     }
@@ -186,11 +207,15 @@ impl Listed {
     /// Takes in a day that was listed at `listed`, in seconds since the Unix epoch, unless it has
     /// become known meanwhile.
     pub(super) fn recall(&self, day: Day, listed: i64) -> Arc<Day> {
-        let until = Instant::now() + life::left(day.date, listed, Timestamp::now());
+        let (now, time) = (Instant::now(), Timestamp::now());
+        let until = now + life::left(day.date, listed, time);
+        let age = u64::try_from(time.as_second().saturating_sub(listed)).unwrap_or(0);
+        // No moment before the machine's start can be told: a poll then waits a little longer.
+        let listed = now.checked_sub(Duration::from_secs(age)).unwrap_or(now);
         let revision = self.provider.revision();
         let mut state = lock(&self.state);
         let known = state.days.entry(day.date);
-        let new = || Known { day: Arc::new(day), revision, until, refusal: None };
+        let new = || Known { day: Arc::new(day), revision, listed, until, refusal: None };
         Arc::clone(&known.or_insert_with(new).day)
     }
 

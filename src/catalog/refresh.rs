@@ -27,7 +27,8 @@ impl Catalog {
             };
             let revision = listed.provider.revision();
             let start = |window| self.start(*number, window, revision);
-            listings.extend(days.into_iter().map(|day| listed.listing_of_day(day, start)));
+            let days = days.into_iter().map(Window::day);
+            listings.extend(days.map(|day| listed.listing_of(day, start)));
         }
         try_join_all(listings).await.map(|listed| listed.len())
     }

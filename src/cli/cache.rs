@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use jiff::Span;
 
-use super::profile::variable;
+use crate::config::environment::variable;
 use crate::config::{self, CacheOptions, CacheTask, Command, Expiring, Warm};
 
 /// The name under which a service manager hands over the key.

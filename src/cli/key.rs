@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Error, ValueEnum};
 
-use super::profile::variable;
 use super::wrong;
+use crate::config::environment::variable;
 use crate::config::{Auth, VoximplantKey};
 
 /// The variable that the vendor's own clients look into, too.

@@ -16,12 +16,12 @@ use crate::config::{Account, Command, Mount, WhatConvertsMedia};
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
+    override_usage = "reelfs mount SOURCE|PROFILE MOUNTPOINT [OPTIONS]\n       \
+                      reelfs mount --all DIR [OPTIONS]",
     subcommand_value_name = "SOURCE|PROFILE",
     subcommand_help_heading = "Sources",
     after_help = "A PROFILE of the config file stands for a source and its options; options that \
-                  are typed\nwin. `reelfs init` writes one.\n\n  \
-                  reelfs mount PROFILE MOUNTPOINT\n  reelfs mount --all DIR    each profile in a \
-                  directory of its own"
+                  are typed\nwin. `reelfs init` writes one."
 )]
 pub(super) struct TypedMount {
     /// Mount every profile, each in a directory of its own below DIR

@@ -38,6 +38,9 @@ pub(super) struct TypedOptions {
     #[arg(long, value_name = "SIZE", default_value = "256MiB",
           value_parser = config::memory)]
     memory: ByteSize,
+    /// How often to ask for news of days that somebody looks at; 0: never
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = config::poll)]
+    poll: Duration,
     #[command(flatten)]
     network: TypedNetwork,
     /// The most requests a day (UTC), counted across mounts [default: 1000 for a WhatConverts
@@ -98,6 +101,7 @@ impl TypedOptions {
             since: self.since,
             until: self.until,
             memory: self.memory.as_u64(),
+            poll: self.poll,
             allow_other: self.allow_other,
             uid: self.uid,
             gid: self.gid,

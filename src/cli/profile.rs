@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{Command, CommandFactory as _, Error, Parser as _};
 
 use super::{Arguments, Typed};
+use crate::config::environment::variable;
 use crate::config::file::{self, ConfigFile, Fault, Given, Profile};
 use crate::config::{CheckedFile, CheckedProfile, Doctor, Mount, MountAll, Patient};
 use kind::Kind;
@@ -273,8 +274,4 @@ fn told(kind: ErrorKind, lines: &[(String, Option<String>)]) -> Error {
         }
     }
     Error::raw(kind, text)
-}
-
-pub(super) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -50,6 +50,14 @@ pub fn duration_or_none(text: &str) -> Result<Duration, String> {
     seconds().or_else(friendly).ok_or_else(|| expected.into())
 }
 
+/// Reads how often to poll: a second or more, or 0.
+pub fn poll(text: &str) -> Result<Duration, String> {
+    match duration_or_none(text) {
+        Ok(every) if every.is_zero() || every >= Duration::from_secs(1) => Ok(every),
+        _ => Err("expected a duration of at least 1s, or 0 for never".into()),
+    }
+}
+
 /// Reads `256MiB`, `20MB`, `1G`, or a number of bytes; at least 1.
 pub fn size(text: &str) -> Result<u64, String> {
     match text.parse::<ByteSize>() {

@@ -26,7 +26,8 @@ pub struct Attributes {
     /// Size in bytes.
     pub size: u64,
     /// Modification time in seconds since the Unix epoch: the end of the call. A directory of the
-    /// calendar has its first moment, so that copying tools find it unchanged.
+    /// calendar has its first moment, so that copying tools find it unchanged, until its names are seen
+    /// to change.
     pub modified: i64,
     /// Permission bits.
     pub mode: u16,
@@ -62,8 +63,13 @@ impl Attributes {
             Node::Index(_, UNDATED) => 0,
             Node::Day(_, _, day) | Node::Index(_, day) => midnight(*day),
         };
+        let inode = Tree::inode(node);
+        let modified = match kind {
+            Kind::Directory => tree.changed(inode).unwrap_or(modified),
+            Kind::File => modified,
+        };
         let (uid, gid) = (policy.uid, policy.gid);
-        Self { inode: Tree::inode(node), kind, size, modified, mode, links, uid, gid }
+        Self { inode, kind, size, modified, mode, links, uid, gid }
     }
 }
 

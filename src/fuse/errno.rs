@@ -26,7 +26,7 @@ const NEWS_AGAIN: Duration = Duration::from_secs(10 * 60);
 const TEXTS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// Every cause with its errno, in the order in which `docs/SEMANTICS.md` lists them.
-pub const TABLE: [(Cause, libc::c_int); 10] = [
+pub const TABLE: [(Cause, libc::c_int); 11] = [
     (Cause::NotFound, libc::ENOENT),
     (Cause::Gone, libc::ENOENT),
     (Cause::Denied, libc::EACCES),
@@ -35,6 +35,8 @@ pub const TABLE: [(Cause, libc::c_int); 10] = [
     (Cause::Unreachable, libc::EHOSTUNREACH),
     (Cause::TimedOut, libc::ETIMEDOUT),
     (Cause::Changed, libc::ESTALE),
+    // The kernel asks for the name again then, and tells a program that there is none.
+    (Cause::Vanished, libc::ESTALE),
     (Cause::BadAnswer, libc::EIO),
     (Cause::Internal, libc::EIO),
 ];
@@ -42,7 +44,7 @@ pub const TABLE: [(Cause, libc::c_int); 10] = [
 /// How loudly a cause is logged: a missing name is everyday, a fault of ours is an error.
 fn level(cause: Cause) -> Level {
     match cause {
-        Cause::NotFound => Level::DEBUG,
+        Cause::NotFound | Cause::Vanished => Level::DEBUG,
         Cause::Internal => Level::ERROR,
         _ => Level::WARN,
     }

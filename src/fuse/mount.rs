@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread;
 
-use fuser::{Config, MountOption, Notifier, Session, SessionACL};
+use fuser::{Config, MountOption, Session, SessionACL};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
+use super::notices::{self, Armed};
 use super::watchdog::{self, Desk};
-use super::{Bridge, INodeNo, mountpoint};
-use crate::fs::{Fs, Notice};
+use super::{Bridge, mountpoint};
+use crate::fs::{Fs, Notices};
 use crate::types::shell_word;
 
 /// Threads that take requests from the kernel; each holds a buffer of 16 MiB.
@@ -109,6 +110,7 @@ pub struct MountSettings {
 pub struct Mount {
     fs: Arc<Fs>,
     mountpoint: PathBuf,
+    armed: Armed,
     ended: oneshot::Receiver<io::Result<()>>,
 }
 
@@ -116,7 +118,7 @@ impl Mount {
     /// Mounts `fs`. When it returns, the kernel has been answered once and the mount works.
     pub fn new(
         fs: Arc<Fs>,
-        notices: mpsc::UnboundedReceiver<Notice>,
+        notices: Notices,
         settings: &MountSettings,
         runtime: Handle,
     ) -> Result<Self, MountError> {
@@ -124,14 +126,26 @@ impl Mount {
         let at = &settings.mountpoint;
         let refused = |error| MountError::Refused(at.clone(), trimmed(error));
         let (desk, watched) = (Desk::default(), Arc::downgrade(&fs));
+        let Notices { attributes, others, changes } = notices;
+        runtime.spawn(Fs::follow(Weak::clone(&watched), changes));
         let bridge = Bridge::new(Arc::clone(&fs), desk.clone(), runtime);
         let session = Session::new(bridge, at, &config(settings)).map_err(refused)?;
-        let notifier = session.notifier();
         let (end, ended) = oneshot::channel();
-        let mount = Self { fs, mountpoint: at.clone(), ended };
-        start_thread("reelfs-notices", move || pass_on(notices, &notifier)).map_err(refused)?;
+        let armed = Armed::new();
+        let mount = Self { fs, mountpoint: at.clone(), armed: armed.clone(), ended };
+        let (first, second) = (session.notifier(), session.notifier());
+        let (one, two) = (armed.clone(), armed.clone());
+        start_thread("reelfs-notices", move || notices::attributes(attributes, &first, &one))
+            .map_err(refused)?;
+        start_thread("reelfs-pages", move || notices::others(others, &second, &two))
+            .map_err(refused)?;
         start_thread("reelfs-watchdog", move || watch(&watched, &desk)).map_err(refused)?;
-        start_thread("reelfs-session", move || drop(end.send(session.run()))).map_err(refused)?;
+        let run = move || {
+            let ending = session.run();
+            armed.disarm();
+            drop(end.send(ending));
+        };
+        start_thread("reelfs-session", run).map_err(refused)?;
         let metadata = std::fs::metadata(at).map_err(refused)?;
         raise_read_ahead(metadata.dev());
         Ok(mount)
@@ -150,6 +164,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
+        self.armed.disarm();
         // When the session has ended somebody unmounted before, and another mount may be there.
         if matches!(self.ended.try_recv(), Err(oneshot::error::TryRecvError::Empty))
             && let Err(error) = mountpoint::detach(&self.mountpoint)
@@ -187,19 +202,6 @@ fn config(settings: &MountSettings) -> Config {
     config.n_threads = Some(DISPATCH_THREADS);
     config.clone_fd = true;
     config
-}
-
-/// Tells the kernel, on a thread of its own that holds no lock: a notification can wait for a
-/// request that this process has yet to answer.
-fn pass_on(mut notices: mpsc::UnboundedReceiver<Notice>, notifier: &Notifier) {
-    while let Some(notice) = notices.blocking_recv() {
-        let inode = INodeNo(notice.inode.0);
-        // Attributes alone first, which waits for nothing; then the pages from byte 0 to the end, which
-        // may wait for one that is being read. An inode that the kernel does not hold is no matter.
-        let _ = notifier.inval_inode(inode, -1, 0);
-        let _ = notifier.inval_inode(inode, 0, 0);
-        let _ = notice.done.send(());
-    }
 }
 
 /// Looks after a mount until it is gone.

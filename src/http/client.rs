@@ -23,7 +23,7 @@ use super::gate::{Gate, Pass};
 use super::header as headers;
 use super::limiter::{Limiter, Permit};
 use super::policy::{HostPolicy, is_loopback};
-use super::quota::{Budget, Quota};
+use super::quota::{Budget, Left, Quota};
 use super::redirect::{MOST_HOPS, next_hop, strip};
 use super::retry::{Fault, Schedule};
 use crate::metrics::{Errand, Metrics};
@@ -155,6 +155,11 @@ impl Client {
     /// or of all where there are none. Those made so far count.
     pub fn limit(&self, quota: Quota) {
         self.shared.budget.limit(quota);
+    }
+
+    /// What is left of the day's budget; `None` where there is no limit. Looks at the disk.
+    pub fn left(&self) -> Option<Left> {
+        self.shared.budget.left()
     }
 
     /// How long a server may send nothing before it is asked again.

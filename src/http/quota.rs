@@ -49,6 +49,17 @@ impl Quota {
     }
 }
 
+/// A budget as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Requests that may be made on a day.
+    pub daily: u64,
+    /// Those of the current day that may still be made.
+    pub left: u64,
+    /// Those of them that nobody has to wait for: the rest is kept for readers.
+    pub for_background: u64,
+}
+
 /// Requests made on a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Count {
@@ -100,6 +111,11 @@ impl Budget {
         let _ = self.limited.set(Arc::new(Limited { quota, count, told, is_lost }));
     }
 
+    /// What is left of the day's budget; `None` where there is none. Looks at the disk.
+    pub(super) fn left(&self) -> Option<Left> {
+        Some(self.limited.get()?.left(self.before.load(Ordering::Relaxed), today()))
+    }
+
     /// Counts a request that is about to be made, or refuses it.
     pub(super) async fn spend(&self, urgency: &Urgency) -> Result<(), Reason> {
         let Some(limited) = self.limited.get() else {
@@ -133,6 +149,17 @@ impl Limited {
             warn!("{reason}; --daily-requests sets it");
         }
         Some(reason)
+    }
+
+    /// What is left, when `before` requests were made that are not counted yet.
+    fn left(&self, before: u64, today: Date) -> Left {
+        let known = *lock(&self.count);
+        // Other mounts write there, too.
+        let kept = self.quota.ledger.as_deref().and_then(read);
+        let used = kept.unwrap_or(known).on(today).used.saturating_add(before);
+        let daily = self.quota.daily;
+        let left = daily.saturating_sub(used);
+        Left { daily, left, for_background: left.saturating_sub(daily.div_ceil(RESERVE)) }
     }
 
     fn take(&self, requests: u64, today: Date, for_reader: bool) -> Result<(), Reason> {
@@ -227,7 +254,9 @@ mod tests {
     #[test]
     fn what_runs_ahead_stops_first_and_readers_go_on_to_the_last() {
         let limited = limited(20, None);
+        assert_eq!(limited.left(3, DAY), Left { daily: 20, left: 17, for_background: 13 });
         assert_eq!(granted(&limited, DAY, false), 16);
+        assert_eq!(limited.left(0, DAY), Left { daily: 20, left: 4, for_background: 0 });
         assert_eq!(granted(&limited, DAY, true), 4);
         assert!(matches!(limited.refusal(DAY, true), Some(Reason::OverBudget(20))));
         let next = DAY.tomorrow().unwrap();

@@ -13,6 +13,8 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 use super::content::Content;
 use super::session::{NewRecord, NewSession, Record, Session, Transcript};
 
+mod later;
+
 /// What a link leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

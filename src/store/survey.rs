@@ -32,6 +32,17 @@ pub struct Survey {
     pub pinned: u64,
 }
 
+/// What the blocks of a directory take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of all blocks.
+    pub bytes: u64,
+    /// The most that the directory may take.
+    pub limit: u64,
+    /// Files of blocks.
+    pub files: u64,
+}
+
 /// What a look at every block found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -58,6 +69,20 @@ impl Store {
             files: count("SELECT count(*) FROM extents WHERE bytes > 0")?,
             bytes: count("SELECT bytes FROM totals")?,
             pinned: count("SELECT count(*) FROM pins")?,
+        })
+    }
+
+    /// What the blocks take, through a connection of its own: no reader waits for it.
+    pub fn usage(&self) -> Result<Usage, StoreError> {
+        let catalogue = database::open(&self.shared.directory)?;
+        let count = |sql: &str| -> Result<u64, StoreError> {
+            let count: i64 = catalogue.query_row(sql, [], |row| row.get(0))?;
+            Ok(u64::try_from(count).unwrap_or(0))
+        };
+        Ok(Usage {
+            bytes: count("SELECT bytes FROM totals")?,
+            limit: self.shared.limit,
+            files: count("SELECT count(*) FROM extents WHERE bytes > 0")?,
         })
     }
 

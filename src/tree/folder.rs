@@ -66,6 +66,11 @@ impl Folder {
         self.by_inode.get(found).cloned()
     }
 
+    /// All files, sorted by number.
+    pub(super) fn all(&self) -> &[Arc<File>] {
+        &self.by_inode
+    }
+
     /// The numbers of all files, sorted.
     pub(super) fn inodes(&self) -> Box<[Inode]> {
         self.by_inode.iter().map(|file| file.inode).collect()

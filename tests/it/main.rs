@@ -15,6 +15,7 @@ mod http_source;
 mod kept;
 mod listing;
 mod lists;
+mod live;
 mod read_ahead;
 mod reading;
 mod rooms;

@@ -7,8 +7,9 @@ use clap::builder::ValueHint;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory as _, Error, Parser as _};
 
-use super::{MOUNTPOINT, SOURCE, nearest, plain, variable};
+use super::{MOUNTPOINT, SOURCE, nearest, plain};
 use crate::cli::{Arguments, Typed};
+use crate::config::environment::variable;
 use crate::config::file::{self, Fault, Given, Position, Profile, Setting};
 use crate::config::secret;
 

@@ -250,6 +250,15 @@ impl Agency {
         id
     }
 
+    /// Gives a lead its recording, and what was said, as the vendor does when it is done with them.
+    pub fn complete(&mut self, lead: u64, recording: Content, transcript: &str) {
+        let id = self.audio_id(lead, "recording");
+        if let Some(lead) = self.leads.iter_mut().find(|known| known.id == lead) {
+            lead.recording = Some(Audio { id, content: recording });
+            lead.transcript = Some(transcript.to_owned());
+        }
+    }
+
     /// An id in one of the three shapes that were seen.
     fn audio_id(&self, lead: u64, salt: &str) -> String {
         let hash = xxh3_128_with_seed(format!("{salt}/{lead}").as_bytes(), self.seed);

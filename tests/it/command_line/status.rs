@@ -98,7 +98,7 @@ fn metrics_are_served_as_open_metrics() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         free.local_addr().unwrap().to_string()
     };
-    let _mount = mount(&ground, &["--metrics", &address]);
+    let _mount = mount(&ground, &["--metrics", &address, "--daily-requests", "5000"]);
     fs::read(recording(&ground.mountpoint())).unwrap();
     let mut stream = TcpStream::connect(&address).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
@@ -111,6 +111,8 @@ fn metrics_are_served_as_open_metrics() {
         "reelfs_served_bytes_total 1000\n",
         "reelfs_requests_total{errand=\"media\"} 1\n",
         "reelfs_requests_in_flight 0\n",
+        "\nreelfs_requests_left 4",
+        "\nreelfs_disk_limit_bytes 10737418240\n",
     ] {
         assert!(page.contains(line), "{line}: {page}");
     }

@@ -32,7 +32,6 @@ pub(super) fn of(session: &Session<'_>, end: Timestamp) -> Vec<Object> {
             end,
             call: call_of(session, record),
             start: record.time("start_time").and_then(whole_second).unwrap_or(session.start),
-            duration: record.whole("duration"),
             id: id.unwrap_or_else(|| format!("r{}", index + 1)),
             name: record.text("record_name"),
         };
@@ -48,7 +47,7 @@ pub(super) fn of(session: &Session<'_>, end: Timestamp) -> Vec<Object> {
             continue;
         };
         let start = call.time("start_time").and_then(whole_second).unwrap_or(session.start);
-        let take = Take { session, end, call: Some(call), start, duration: None, id, name: None };
+        let take = Take { session, end, call: Some(call), start, id, name: None };
         objects.push(take.recording(link, None));
     }
     objects.extend(link(session.fields, "log_file_url").map(|link| log(session, end, link)));
@@ -64,8 +63,6 @@ struct Take<'a> {
     end: Timestamp,
     call: Option<Fields<'a>>,
     start: Timestamp,
-    /// Its own in seconds, where the vendor says it: it may begin after the call, and end before.
-    duration: Option<u64>,
     id: String,
     name: Option<String>,
 }
@@ -90,7 +87,7 @@ impl Take<'_> {
         let unknown = || UNKNOWN.to_owned();
         let number = self.call.and_then(|call| call.text("remote_number"));
         let direction = self.call.and_then(direction).unwrap_or(UNKNOWN);
-        let mut attributes = attributes(session, kind, self.start, self.duration, self.call);
+        let mut attributes = attributes(session, kind, self.start, self.call);
         attributes.extend([("record_id", self.id.clone())]);
         attributes.extend(self.name.clone().map(|name| ("record_name", name)));
         Object {
@@ -126,7 +123,7 @@ fn log(session: &Session<'_>, end: Timestamp, link: Link) -> Object {
         },
         content: Content::Remote { link, claimed_size: None },
         modified: end.as_second(),
-        attributes: clean(attributes(session, "log", session.start, None, call)),
+        attributes: clean(attributes(session, "log", session.start, call)),
         is_gone: false,
     }
 }
@@ -181,14 +178,13 @@ fn attributes(
     session: &Session<'_>,
     kind: &'static str,
     start: Timestamp,
-    duration: Option<u64>,
     call: Option<Fields<'_>>,
 ) -> Vec<(&'static str, String)> {
     let of_call = |name: &str| call.and_then(|call| call.text(name));
     let of_session = |name: &str| session.fields.text(name);
-    // A log is of the whole session, a recording of one call where it has no duration of its own.
-    let of_call_alone = || call.filter(|_| kind != "log")?.whole("duration");
-    let duration = duration.or_else(of_call_alone).or_else(|| session.fields.whole("duration"));
+    // A log is of the whole session, a recording of one call.
+    let duration = call.filter(|_| kind != "log").and_then(|call| call.whole("duration"));
+    let duration = duration.or_else(|| session.fields.whole("duration"));
     let successful = call.and_then(|call| call.flag("successful"));
     let facts = [
         ("kind", Some(kind.to_owned())),
