@@ -9,9 +9,7 @@ use reelfs::store::decode;
 use reelfs::types::{Content, Day, Entry, Facts, NameParts, json_line};
 use reelfs::{cli, config, http, tree};
 
-mod kept;
-
-pub(crate) use kept::{cache, rows};
+pub(crate) mod kept;
 
 /// Status and headers of an answer. Two bytes choose what was asked, the rest is a response's head.
 pub(crate) fn answer(data: &[u8]) {

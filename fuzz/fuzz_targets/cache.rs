@@ -1,4 +1,4 @@
-//! Feeds `decoders::cache` with whatever the fuzzer thinks of.
+//! Feeds `decoders::kept::cache` with whatever the fuzzer thinks of.
 
 #![no_main]
 
@@ -6,4 +6,4 @@
 #[path = "../decoders.rs"]
 mod decoders;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| decoders::cache(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| decoders::kept::cache(data));

@@ -1,4 +1,4 @@
-//! Feeds `decoders::rows` with whatever the fuzzer thinks of.
+//! Feeds `decoders::kept::rows` with whatever the fuzzer thinks of.
 
 #![no_main]
 
@@ -6,4 +6,4 @@
 #[path = "../decoders.rs"]
 mod decoders;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| decoders::rows(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| decoders::kept::rows(data));

@@ -17,6 +17,8 @@ use crate::input::{self, InputError};
 const PROFILES: &str = "profiles";
 /// The file's place below the directories of `places`.
 const NAME: &str = "reelfs/config.toml";
+/// The longest name that is told, in bytes: the flags have half of it, and a token has more.
+const LONGEST_NAME: usize = 24;
 /// The largest file that is read, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
 /// The file of the whole machine.
@@ -119,10 +121,10 @@ pub fn expand(
     Ok(config.parent().unwrap_or(Path::new("/")).join(text))
 }
 
-/// A name as it is told. One that looks like none may be a setting with its value, after a quote that
-/// was left open.
+/// A name as it is told. What looks like none may be a secret that stands on a line of its own, or a
+/// setting with its value, after a quote that was left open.
 pub fn quoted(name: &str) -> String {
-    let is_name = name.len() <= 64 && !name.contains(['=', '"', '\n']);
+    let is_name = name.len() <= LONGEST_NAME && !name.contains(['=', '"', '\n']);
     if is_name { format!("`{name}`") } else { "what stands here".to_owned() }
 }
 
@@ -325,9 +327,12 @@ mod tests {
 
     #[test]
     fn a_setting_that_became_a_name_is_not_quoted() {
-        for text in ["[\"key = hush\"]\n", "[profiles]\n\"key = hush\" = 1\n"] {
-            let message = &read(text).faults[0].message;
-            assert!(message.starts_with("what stands here is no"), "{message}");
+        let token = "[profiles]\n2201abcdef0123456789abcdef\n = 1\n";
+        for text in ["[\"key = hush\"]\n", "[profiles]\n\"key = hush\" = 1\n", token] {
+            let faults = read(text).faults;
+            let quotes = |fault: &Fault| ["hush", "2201"].map(|s| fault.message.contains(s));
+            assert!(!faults.is_empty(), "{text}");
+            assert!(faults.iter().all(|fault| quotes(fault) == [false; 2]), "{faults:?}");
         }
     }
 

@@ -14,12 +14,12 @@ type Decoder = fn(&[u8]);
 
 const DECODERS: [(&str, Decoder); 10] = [
     ("answer", decoders::answer),
-    ("cache", decoders::cache),
+    ("cache", decoders::kept::cache),
     ("config", decoders::config),
     ("keys", decoders::keys),
     ("list", decoders::list),
     ("record", decoders::record),
-    ("rows", decoders::rows),
+    ("rows", decoders::kept::rows),
     ("typed", decoders::typed),
     ("voximplant", decoders::voximplant),
     ("whatconverts", decoders::whatconverts),
