@@ -45,7 +45,7 @@ use open_file::OpenFile;
 
 /// How long the kernel may believe what cannot change by itself: one hour.
 const SETTLED: Duration = Duration::from_secs(60 * 60);
-/// How long the kernel may believe the size of an index file, which grows while calls end.
+/// How long the kernel may believe the size of what grows: an index, a log of a call in progress.
 const GROWING: Duration = Duration::from_secs(1);
 
 /// How long the end of a mount waits for the last lines of its audit.
@@ -202,7 +202,8 @@ impl Fs {
         };
         let (node, file, whole) = self.within(opening).await?;
         let pages = match file {
-            OpenFile::Whole(_) => Pages::Bypass,
+            // A page at the end of what grows would keep its zeros.
+            OpenFile::Whole(_) | OpenFile::Growing(_) => Pages::Bypass,
             OpenFile::Object(_) if self.kernel.is_outdated(inode) => Pages::Drop,
             // What the kernel reads from its own pages nobody could write down.
             OpenFile::Object(_) if self.audit.is_some() => Pages::Drop,
@@ -283,10 +284,14 @@ impl Fs {
             }
             Node::File(file) => {
                 self.looked_at(file);
-                match self.size(file) {
+                let size = match self.size(file) {
                     Some(size) => size,
                     None => self.open_object(file, When::Now).await?.size(),
+                };
+                if !file.is_growing() {
+                    self.cache.tell_final(&file.object.id, size);
                 }
+                size
             }
             _ => 0,
         };
@@ -320,6 +325,7 @@ impl Fs {
     fn with_size(&self, node: &Node, size: u64) -> Known {
         let life = match node {
             Node::Index(..) => GROWING,
+            Node::File(file) if file.is_growing() => GROWING,
             Node::File(file) if matches!(file.object.content, Content::Inline(_)) => GROWING,
             Node::File(_) => SETTLED,
             // At midnight the calendar has one day more.
@@ -335,6 +341,11 @@ impl Fs {
             Content::Remote { link, claimed_size } => (link, *claimed_size),
         };
         let (scope, day, id) = (file.scope, file.day, &file.object.id);
+        if link.is_growing() {
+            let growing = self.cache.growing(id, link);
+            growing.size().await?;
+            return Ok(OpenFile::Growing(growing));
+        }
         let known = self.catalog.version(scope, day, id);
         let blob = self.cache.blob(id, link, known.clone());
         let version = blob.version(when).await.inspect_err(|failure| self.failed(file, failure))?;

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::civil::Date;
 
 use crate::catalog::{Catalog, Recent};
-use crate::types::{Area, Cause, Day, Failure, Object, ScopeNumber, UNDATED, Window};
+use crate::types::{Area, Cause, Content, Day, Failure, Object, ScopeNumber, UNDATED, Window};
 use folder::Folder;
 use places::Places;
 
@@ -66,6 +66,13 @@ pub struct File {
     pub position: usize,
     /// The object.
     pub object: Arc<Object>,
+}
+
+impl File {
+    /// Whether it is still being written.
+    pub fn is_growing(&self) -> bool {
+        matches!(&self.object.content, Content::Remote { link, .. } if link.is_growing())
+    }
 }
 
 /// A name in a directory.

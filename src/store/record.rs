@@ -52,6 +52,8 @@ struct LinkRecord {
     media: bool,
     #[serde(default)]
     open: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    growing: bool,
     #[serde(default)]
     size: Option<u64>,
 }
@@ -178,6 +180,7 @@ impl LinkRecord {
             sealed: BASE64_STANDARD_NO_PAD.encode(sealed),
             media: link.is_media(),
             open: link.is_open(),
+            growing: link.is_growing(),
             size,
         }
     }
@@ -188,6 +191,7 @@ impl LinkRecord {
         let link = Link::parse(&url)?;
         let link = if self.media { link.to_media() } else { link };
         let link = if self.open { link.to_open() } else { link };
+        let link = if self.growing { link.to_growing() } else { link };
         Some(Content::Remote { link, claimed_size: self.size })
     }
 }
@@ -218,6 +222,7 @@ mod tests {
         let objects = [
             object("log/1", remote(link.clone())),
             object("log/2", remote(link.clone().to_media())),
+            object("log/5", remote(link.clone().to_growing())),
             object("log/3/gone", remote(link.to_open())),
             object("transcript/4", Content::Inline(Bytes::from_static(b"Hello"))),
         ];
@@ -237,8 +242,8 @@ mod tests {
         assert_eq!(read(&bytes, &key).unwrap(), day);
         let outlines = outlines(&bytes);
         let told = |of: fn(&Outline) -> bool| outlines.iter().map(of).collect::<Vec<_>>();
-        assert_eq!(told(|outline| outline.is_remote), [true, true, true, false]);
-        assert_eq!(told(|outline| outline.is_gone), [false, false, true, false]);
+        assert_eq!(told(|outline| outline.is_remote), [true, true, true, true, false]);
+        assert_eq!(told(|outline| outline.is_gone), [false, false, false, true, false]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod corpus;
 mod faults;
 mod get;
 mod ground;
+mod growing;
 mod http_source;
 mod kept;
 mod listing;
