@@ -34,7 +34,8 @@ mod memory;
 mod slot;
 
 /// Objects that are still being written and that nobody has open, but of which what is known stays.
-const LOOKED_AT: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+/// Together they take a quarter of the memory at the most.
+const LOOKED_AT: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 /// How much of an object is kept on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

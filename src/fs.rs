@@ -342,6 +342,8 @@ impl Fs {
         };
         let (scope, day, id) = (file.scope, file.day, &file.object.id);
         if link.is_growing() {
+            // Whoever follows it wants to know when it is final.
+            self.catalog.looked_at(scope, day);
             let growing = self.cache.growing(id, link);
             growing.size().await?;
             return Ok(OpenFile::Growing(growing));

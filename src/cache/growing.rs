@@ -24,6 +24,8 @@ const FRESH: Duration = Duration::from_secs(1);
 const OVERLAP: usize = 4 * 1024;
 /// The most bytes that are followed: the rest shows when the object is final.
 const LONGEST: u64 = 16 * 1024 * 1024;
+/// They take one part in so many of the memory at the most.
+const SHARE: u64 = 16;
 
 /// An object that is still being written.
 pub struct Growing {
@@ -124,7 +126,8 @@ impl Growing {
     async fn look(self: &Arc<Self>) -> Result<(), Failure> {
         let asking = {
             let mut seen = lock(&self.seen);
-            if seen.asking.is_none() {
+            // One that has ended is still here only if it panicked.
+            if seen.asking.as_ref().is_none_or(|asking| asking.peek().is_some()) {
                 let growing = Arc::clone(self);
                 // Of its own, so that it ends whoever goes away.
                 let task = tokio::spawn(async move { growing.ask().await });
@@ -170,7 +173,7 @@ impl Growing {
 
     /// What is known, and what has come since.
     async fn ask_beyond(&self, before: &Bytes) -> Result<Bytes, Failure> {
-        let longest = LONGEST.min(self.memory.budget() / 4);
+        let longest = LONGEST.min(self.memory.budget() / SHARE);
         let known = before.len() as u64;
         if known >= longest {
             return Ok(before.clone());
