@@ -24,6 +24,7 @@ use listings::{Listed, Look};
 
 pub use crate::store::State;
 pub use changes::Change;
+pub use poll::can_change;
 pub use recent::Recent;
 
 mod changes;

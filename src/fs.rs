@@ -341,7 +341,7 @@ impl Fs {
             Content::Remote { link, claimed_size } => (link, *claimed_size),
         };
         let (scope, day, id) = (file.scope, file.day, &file.object.id);
-        if link.is_growing() {
+        if file.is_growing() {
             // Whoever follows it wants to know when it is final.
             self.catalog.looked_at(scope, day);
             let growing = self.cache.growing(id, link);

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::civil::Date;
 
-use crate::catalog::{Catalog, Recent};
+use crate::catalog::{Catalog, Recent, can_change};
 use crate::types::{Area, Cause, Content, Day, Failure, Object, ScopeNumber, UNDATED, Window};
 use folder::Folder;
 use places::Places;
@@ -69,9 +69,11 @@ pub struct File {
 }
 
 impl File {
-    /// Whether it is still being written.
+    /// Whether it is still being written, as the vendor says; but no call goes on for days, and some
+    /// never get an end.
     pub fn is_growing(&self) -> bool {
         matches!(&self.object.content, Content::Remote { link, .. } if link.is_growing())
+            && can_change(self.day)
     }
 }
 

@@ -43,7 +43,7 @@ impl Catalog {
                 let revision = listed.provider.revision();
                 watched.filter(|day| day.revision != revision).map(|_| every).next()
             } else {
-                watched.filter(|day| can_change(day.date, today())).map(|day| day.age).max()
+                watched.filter(|day| can_change(day.date)).map(|day| day.age).max()
             }
         });
         every.saturating_sub(ages.max().unwrap_or_default())
@@ -81,7 +81,11 @@ impl Catalog {
 }
 
 /// Whether there may still be news of a day.
-fn can_change(date: Date, today: Date) -> bool {
+pub fn can_change(date: Date) -> bool {
+    is_recent(date, today())
+}
+
+fn is_recent(date: Date, today: Date) -> bool {
     today.checked_sub(FINAL_AFTER.days()).is_ok_and(|final_until| date >= final_until)
 }
 
@@ -89,7 +93,7 @@ fn can_change(date: Date, today: Date) -> bool {
 /// `age` ago, and its neighbours as far as a page holds them, later ones first. `None` when nothing
 /// is due.
 fn window(mut watched: Vec<Watched>, today: Date, age: Duration) -> Option<Window> {
-    watched.retain(|day| can_change(day.date, today));
+    watched.retain(|day| is_recent(day.date, today));
     watched.sort_by_key(|day| day.date);
     let (oldest, first) = watched.iter().enumerate().max_by_key(|(_, day)| day.age)?;
     if first.age < age {

@@ -99,7 +99,7 @@ impl Fs {
             if let Content::Remote { link, .. } = &file.object.content {
                 self.cache.renew_link(&file.object.id, link);
                 // Who mapped it while it grew has left pages that end too early.
-                if !link.is_growing() && self.cache.has_grown(&file.object.id) {
+                if !file.is_growing() && self.cache.has_grown(&file.object.id) {
                     drop(self.kernel.outdate(file.inode));
                 }
             }

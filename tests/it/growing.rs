@@ -33,8 +33,8 @@ fn recordings(mount: &Mount) -> usize {
     fs::read_dir(directory).unwrap().count()
 }
 
-fn kept(path: &PathBuf) -> String {
-    let value = xattr::get(path, "user.reelfs.cached").unwrap().unwrap();
+fn fact(path: &PathBuf, name: &str) -> String {
+    let value = xattr::get(path, format!("user.reelfs.{name}")).unwrap().unwrap();
     String::from_utf8(value).unwrap()
 }
 
@@ -67,7 +67,8 @@ fn a_log_of_a_call_in_progress_is_followed_with_tail_and_frozen_at_its_end() {
         wait_until("the size is told", || fs::metadata(&path).unwrap().len() == all.len() as u64);
         assert_eq!(fs::read_to_string(&path).unwrap(), all);
     }
-    assert_eq!(kept(&path), "none", "what is not final is not kept");
+    assert_eq!(fact(&path, "state"), "growing");
+    assert_eq!(fact(&path, "cached"), "none", "what is not final is not kept");
 
     ground.sandbox.change(|account| {
         account.append_to_log(session, "4 ends\n");
@@ -77,7 +78,7 @@ fn a_log_of_a_call_in_progress_is_followed_with_tail_and_frozen_at_its_end() {
     wait_until("the call is over", || recordings(&mount) == 1);
     wait_until("tail shows the end", || told() == all);
     assert_eq!(fs::read_to_string(&path).unwrap(), all);
-    wait_until("it is kept", || kept(&path) == "whole");
+    wait_until("it is kept", || fact(&path, "cached") == "whole");
     // From now on nobody asks for it.
     ground.sandbox.clear_requests();
     assert_eq!(fs::metadata(&path).unwrap().len(), all.len() as u64);
@@ -140,6 +141,22 @@ fn a_log_that_changes_where_it_was_read_is_stale_and_never_mixed() {
     wait_until("a new open sees the new one", || {
         fs::read_to_string(&path).is_ok_and(|text| text == other)
     });
+}
+
+#[test]
+fn a_call_that_never_got_an_end_is_over_after_a_week() {
+    if !can_mount() {
+        return;
+    }
+    let mut account = Account::empty(1);
+    let start = at(days_ago(9), 23, 0, 0);
+    let session = account.add(NewSession::at(start).in_progress().log(Content::bytes("text\n")));
+    let ground = Ground::new(Options::default(), account);
+    let mount = ground.mount(&[]);
+    let name = format!("230000-support-{session}.log");
+    let path = mount.path("logs").join(slashed(days_ago(9))).join(name);
+    assert_eq!(fs::read(&path).unwrap(), b"text\n");
+    assert_eq!(fact(&path, "state"), "ready");
 }
 
 #[test]
