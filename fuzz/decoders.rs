@@ -1,9 +1,17 @@
 //! The decoders of what strangers write, and what must hold of all that they let through. The fuzz
 //! targets call them with inputs of their own, and the tests with every file of `fuzz/corpus`.
 
+use std::path::Path;
+
+use reelfs::config::file::{ConfigFile, Given};
 use reelfs::provider::{list, voximplant, whatconverts};
-use reelfs::types::{Content, Entry, json_line};
-use reelfs::{config, http, tree};
+use reelfs::store::decode;
+use reelfs::types::{Content, Day, Entry, Facts, NameParts, json_line};
+use reelfs::{cli, config, http, tree};
+
+mod kept;
+
+pub(crate) use kept::{cache, rows};
 
 /// Status and headers of an answer. Two bytes choose what was asked, the rest is a response's head.
 pub(crate) fn answer(data: &[u8]) {
@@ -69,6 +77,111 @@ pub(crate) fn typed(data: &[u8]) {
     }
 }
 
+/// The config file: what is wrong stands somewhere in it, can be shown on a terminal, and quotes no
+/// value but a path.
+pub(crate) fn config(data: &[u8]) {
+    let path = Path::new("/nonexistent/config.toml");
+    let told = cli::decode_config(path, data).unwrap_or_default();
+    assert!(!told.chars().any(|c| c.is_control() && c != '\n'), "an escape sequence: {told:?}");
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let file = ConfigFile::of(path, text);
+    for fault in &file.faults {
+        let lines = 1 + text.matches('\n').count();
+        assert!((1..=lines).contains(&fault.at.line) && fault.at.column > 0, "{:?}", fault.at);
+    }
+    let is_path = |key: &str| {
+        ["credentials", "from", "ca-cert", "cache-dir", "audit", "mountpoint"].contains(&key)
+            || key.ends_with("-file")
+    };
+    let mut values = Vec::new();
+    for profile in &file.profiles {
+        let name = &profile.name;
+        assert!(!name.is_empty() && !name.starts_with(['.', '-']), "{name:?} hides");
+        assert!(!name.contains(|c: char| c == '/' || c.is_control()), "{name:?} is no name");
+        for setting in profile.settings.iter().filter(|setting| !is_path(&setting.key)) {
+            if let Given::Texts(texts) = &setting.value {
+                values.extend(texts.iter().map(|(text, _)| text.clone()));
+            }
+        }
+    }
+    // What is no TOML may be a secret all the same, behind a sign or on a line of its own.
+    let broken = text.lines().filter(|line| !is_path(line.split('=').next().unwrap_or("").trim()));
+    values.extend(broken.filter_map(|line| Some(line.split_once('=')?.1.to_owned())));
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric());
+        words.filter(|word| word.len() > 24).map(str::to_owned).collect()
+    };
+    for word in values.iter().flat_map(|value| words(value)) {
+        // A word that is a value here may be the name of a key or a path elsewhere.
+        assert!(!told.contains(&word) || text.matches(&word).count() > 1, "a value is quoted");
+    }
+}
+
+/// What is kept of a day and of an object: bytes as they are in the catalogue, or the JSON in them.
+pub(crate) fn record(data: &[u8]) {
+    for bytes in [data.to_vec(), decode::packed(data)] {
+        for outline in decode::outlines(&bytes) {
+            plain_name(&outline.name);
+        }
+        if let Some(day) = decode::day(&bytes) {
+            calls(&day);
+            assert!(decode::day(&decode::written(&day)).as_ref() == Some(&day), "another day");
+        }
+    }
+    if let Some((known, again)) = decode::known(data) {
+        assert!(known == again, "another version");
+    }
+    let byte = |at: usize| data.get(at).copied().unwrap_or_default();
+    let total = u64::from(byte(1)) << (byte(2) % 57) | u64::from(byte(3));
+    let map = decode::map(data, u32::from(byte(0)), total);
+    assert!(map.is_itself, "another map");
+    let inside = map.places.iter().filter(|place| **place < map.blocks).count();
+    assert_eq!(map.is_whole, inside == map.blocks as usize, "blocks beyond the end count");
+    for secret in [None, Some(&b"a secret that is long enough, too"[..])] {
+        let mut sealed = decode::sealed(secret, b"here", data);
+        assert!(decode::opened(secret, b"here", &sealed).as_deref() == Some(data));
+        assert!(decode::opened(secret, b"there", &sealed).is_none(), "a value moved");
+        let at = data.len() * 7 % sealed.len();
+        sealed[at] ^= 1 + data.first().map_or(0, |byte| byte % 255);
+        assert!(decode::opened(secret, b"here", &sealed).is_none(), "a damaged value");
+    }
+}
+
+/// What holds of a day out of the catalogue, whoever wrote it there.
+fn calls(day: &Day) {
+    for call in &day.calls {
+        assert!(call.facts.starts_with('{') && call.facts.ends_with('}'), "no line of an index");
+        assert!(!call.facts.chars().any(char::is_control), "a control character in the index");
+        for object in &call.objects {
+            plain_name(&object.name);
+            plain_values(&object.attributes);
+            plain_link(&object.content);
+        }
+    }
+}
+
+pub(crate) fn plain_name(parts: &NameParts) {
+    let name = tree::file_name(parts);
+    assert!((1..=200).contains(&name.len()), "{} bytes of a name", name.len());
+    assert!(!name.starts_with(['.', '-']), "a name that is hidden or an option");
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "+@._-".contains(c);
+    assert!(name.chars().all(is_plain), "a name that is no plain one");
+}
+
+fn plain_values(attributes: &Facts) {
+    for (_, value) in attributes.iter() {
+        assert!(!value.chars().any(char::is_control), "a control character in an attribute");
+    }
+}
+
+fn plain_link(content: &Content) {
+    let Content::Remote { link, .. } = content else { return };
+    assert!(matches!(link.url().scheme(), "http" | "https") && link.url().has_host());
+    let shown = format!("{link:?}");
+    let query = link.url().query().filter(|query| query.len() > 8);
+    assert!(query.is_none_or(|query| !shown.contains(query)), "a link is printed");
+}
+
 /// What holds of all that a vendor's strings become: no path but a plain name, no escape sequence, no
 /// link where people look, no header.
 fn entries(entries: &[Entry]) {
@@ -77,24 +190,10 @@ fn entries(entries: &[Entry]) {
         assert!(!facts.chars().any(char::is_control), "a control character in the index");
         plain_of_links(&facts);
         for object in &entry.objects {
-            let name = tree::file_name(&object.name);
-            assert!((1..=200).contains(&name.len()), "{} bytes of a name", name.len());
-            assert!(!name.starts_with(['.', '-']), "a name that is hidden or an option");
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || "+@._-".contains(c);
-            assert!(name.chars().all(is_plain), "a name that is no plain one");
-            for (_, value) in object.attributes.iter() {
-                assert!(
-                    !value.chars().any(char::is_control),
-                    "a control character in an attribute"
-                );
-                plain_of_links(value);
-            }
-            if let Content::Remote { link, .. } = &object.content {
-                assert!(matches!(link.url().scheme(), "http" | "https") && link.url().has_host());
-                let shown = format!("{link:?}");
-                let query = link.url().query().filter(|query| query.len() > 8);
-                assert!(query.is_none_or(|query| !shown.contains(query)), "a link is printed");
-            }
+            plain_name(&object.name);
+            plain_values(&object.attributes);
+            object.attributes.iter().for_each(|(_, value)| plain_of_links(value));
+            plain_link(&object.content);
         }
     }
 }

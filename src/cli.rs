@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory as _, Error, Parser, Subcommand};
 
+use crate::config::environment;
 use crate::config::file::own_place;
 use crate::config::{Apps, Command, Get, Init, StatusOptions};
 use mount::TypedMount;
 use options::TypedNetwork;
+#[doc(hidden)]
+pub use profile::decode as decode_config;
 use sandbox::TypedSandbox;
 
 mod cache;
@@ -197,7 +200,7 @@ fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Err
             Command::Doctor(profile::patients(account, config.as_deref())?)
         }
         Typed::Init { name, config } => {
-            let config = config.or_else(|| own_place(profile::variable));
+            let config = config.or_else(|| own_place(environment::variable));
             Command::Init(Init { name, config })
         }
         Typed::Config(TypedConfig::Check { config }) => {

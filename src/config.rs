@@ -22,6 +22,7 @@ pub use forms::{
 pub use profiles::{CheckedFile, CheckedProfile, Doctor, Init, MountAll, Patient};
 
 mod cache;
+pub mod environment;
 pub mod file;
 mod forms;
 mod profiles;

@@ -11,6 +11,7 @@ mod credentials;
 mod decode;
 mod error;
 mod gate;
+mod head;
 mod header;
 pub mod jwt;
 mod limiter;

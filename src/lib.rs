@@ -11,6 +11,7 @@ pub mod config;
 pub mod fs;
 pub mod fuse;
 pub mod http;
+pub mod input;
 pub mod metrics;
 pub mod provider;
 pub mod reader;

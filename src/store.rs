@@ -8,7 +8,7 @@
 //! It knows neither who reads nor who serves.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -22,12 +22,14 @@ use rusqlite::Connection;
 use secrecy::ExposeSecret as _;
 use thiserror::Error;
 
+use crate::input::{self, InputError};
 use crate::source::Identity;
 
 pub use account::{Account, KeptDay, Known, State};
 use blocks::Stamp;
 pub use blocks::{BlobName, TakeBlock};
 pub use record::Outline;
+pub use space::LEFT_FREE;
 pub use survey::{Survey, Usage, Verdict, clear, destroy_key};
 use vault::Vault;
 pub use vault::{Key, SecretKey};
@@ -36,6 +38,8 @@ use writer::Writer;
 mod account;
 mod blocks;
 mod database;
+#[doc(hidden)]
+pub mod decode;
 mod extent;
 mod record;
 mod rows;
@@ -77,8 +81,8 @@ pub enum StoreError {
     Database(#[from] rusqlite::Error),
     #[error("the catalogue was made by a newer version of reelfs")]
     Newer,
-    #[error("{0:?} cannot be read")]
-    KeyUnreadable(PathBuf, #[source] io::Error),
+    #[error("{0:?}")]
+    KeyUnreadable(PathBuf, #[source] InputError),
     #[error("{0:?} can be read by others")]
     KeyOpen(PathBuf),
     #[error("{0:?} is too short for a key: it takes {SHORTEST_SECRET} characters or more")]
@@ -97,7 +101,9 @@ impl StoreError {
         let make = "head -c 32 /dev/urandom | base64 >";
         Some(match self {
             Self::Newer => "use that version, or another --cache-dir".to_owned(),
-            Self::KeyUnreadable(path, error) if error.kind() == io::ErrorKind::NotFound => {
+            Self::KeyUnreadable(path, InputError::Unreadable(error))
+                if error.kind() == io::ErrorKind::NotFound =>
+            {
                 format!("(umask 077; {make} '{}') makes a key", path.display())
             }
             Self::KeyOpen(path) => format!("chmod 600 '{}'", path.display()),
@@ -219,11 +225,15 @@ fn unlock(
     secret: Option<&SecretKey>,
 ) -> Result<Vault, StoreError> {
     let place = directory.join(KEY_FILE);
-    let sealed = match fs::read(&place) {
-        Ok(sealed) => Some(sealed),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error.into()),
-    };
+    let mut sealed = fs::symlink_metadata(&place).is_ok().then(Vec::new);
+    if let Some(sealed) = &mut sealed {
+        match blocks::open(&place) {
+            Ok(file) => drop(file.take(input::MOST_OF_A_KEY).read_to_end(sealed)?),
+            // What is no file is not opened by any key either.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     match (sealed, secret) {
         (None, None) => Ok(Vault::plain()),
         (Some(_), None) => Err(StoreError::KeyMissing),
@@ -245,12 +255,11 @@ fn unlock(
 
 /// The secret of a user's key file: all of its text.
 fn read_secret(path: &Path) -> Result<SecretKey, StoreError> {
-    let unreadable = |error| StoreError::KeyUnreadable(path.to_owned(), error);
-    let mode = fs::metadata(path).map_err(unreadable)?.mode();
-    if mode & 0o077 != 0 {
+    if fs::metadata(path).is_ok_and(|metadata| input::is_exposed(&metadata)) {
         return Err(StoreError::KeyOpen(path.to_owned()));
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
+    let unreadable = |error| StoreError::KeyUnreadable(path.to_owned(), error);
+    let bytes = input::read(path, input::MOST_OF_A_KEY).map_err(unreadable)?;
     let secret = bytes.trim_ascii();
     if secret.len() < SHORTEST_SECRET {
         return Err(StoreError::KeyShort(path.to_owned()));

@@ -44,6 +44,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="once, and without httpdirfs, which takes minutes")
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the table to FILE, between its marks where it has them")
     parser.add_argument("--svg", metavar="FILE", type=Path, help="write a chart to FILE")
+    parser.add_argument("--headline", metavar="FILE", type=Path, help="write a chart of the rows that tell most to FILE")
     asked = parser.parse_args()
     for row in asked.rows or []:
         if row not in keys:
@@ -119,6 +120,8 @@ def main():
         report.write(asked.markdown, f"{machine()}.\n\n{report.markdown(rows)}")
     if asked.svg:
         asked.svg.write_text(report.svg(rows))
+    if asked.headline:
+        asked.headline.write_text(report.headline(rows))
     missed = [row.key for row in rows if any(not holds for _, holds in row.verdicts)]
     print(f"not reached: {', '.join(missed)}" if missed else "every target that was measured is reached")
     return 0

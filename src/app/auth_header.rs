@@ -14,7 +14,7 @@ use crate::provider::voximplant::ServiceAccountFile;
 pub(super) fn run(credentials: PathBuf) -> Result<(), Problem> {
     super::runtime()?.block_on(async {
         let file = ServiceAccountFile::new(credentials, None);
-        let tokens = file.tokens(DEFAULT_TOKEN_LIFE).map_err(|error| Problem::of(&error))?;
+        let (tokens, _) = file.open(DEFAULT_TOKEN_LIFE).map_err(|error| Problem::of(&error))?;
         let token = tokens.current().await;
         terminal::say(&format!("Authorization: Bearer {}", token.secret().expose_secret()));
         Ok(())

@@ -9,9 +9,10 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::unistd::{dup2_stderr, dup2_stdout, setsid};
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use super::problem::Problem;
+use super::service;
 
 /// Tells the child that it is one. Its value is what the child says when it is ready.
 const VARIABLE: &str = "REELFS_BACKGROUND_READY";
@@ -42,7 +43,10 @@ impl Starting {
         if let Some(name) = std::env::args_os().next() {
             command.arg0(name);
         }
-        command.args(arguments).env(VARIABLE, &word).stdin(Stdio::null()).stdout(Stdio::piped());
+        // What comes in may be a list; the child lets go of it when it is ready.
+        command.args(arguments).env(VARIABLE, &word).stdout(Stdio::piped());
+        // The service manager knows this process, and hears from it.
+        service::hide_from(&mut command);
         Ok(Self { child: command.spawn().map_err(cannot)?, word })
     }
 
@@ -82,6 +86,7 @@ pub(super) fn report_ready() -> Result<(), Problem> {
     // A parent that was killed meanwhile does not end the mount.
     let _ = writeln!(out, "{word}").and_then(|()| out.flush());
     let nowhere = File::options().read(true).write(true).open("/dev/null").map_err(cannot)?;
+    dup2_stdin(&nowhere).map_err(|errno| cannot(errno.into()))?;
     dup2_stdout(&nowhere).map_err(|errno| cannot(errno.into()))?;
     dup2_stderr(&nowhere).map_err(|errno| cannot(errno.into()))?;
     Ok(())

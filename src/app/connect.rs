@@ -7,12 +7,16 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::problem::Problem;
-use super::{list, log, voximplant, whatconverts};
-use crate::config::{Account, MountOptions};
+use super::{list, voximplant, whatconverts};
+use crate::config::{Account, MountOptions, environment};
 use crate::http::{Client, Credentials, HostPolicy, HttpSource, Quota, Settings};
+use crate::input;
 use crate::source::{Offline, Provider, RangeSource, Scope};
 use crate::store::{self, Store};
 use crate::types::{Cause, Failure};
+
+/// The largest file of certificates, in bytes: those of all authorities are a quarter of a MiB.
+const MOST_OF_CERTIFICATES: u64 = 16 << 20;
 
 /// An account that was seen to answer.
 pub(super) struct Connection {
@@ -122,12 +126,18 @@ pub(super) struct Words {
 /// Why an account that was asked once, with `key`, cannot be mounted.
 pub(super) fn refused(words: &Words, key: &str, base: &Url, failure: Failure) -> Problem {
     let host = base.host_str().unwrap_or_default();
-    let untrusted = failure.to_string().contains("certificate");
+    let said = failure.to_string();
+    let (untrusted, no_tls) = (said.contains("certificate"), said.contains("speaks no TLS"));
     match failure.cause {
         Cause::Denied => Problem::new(key, failure).hint(words.refused),
         Cause::Unreachable if untrusted => {
             Problem::new(&format!("the API at {host} cannot be trusted"), failure)
                 .hint("trust the authority that signed its certificate with --ca-cert FILE")
+        }
+        Cause::Unreachable if no_tls => {
+            Problem::new(&format!("the API at {host}"), failure).hint(format!(
+                "check the port in --api-url {base}: another server answers there, or it is http://"
+            ))
         }
         Cause::Unreachable | Cause::TimedOut => {
             Problem::new(&format!("the API at {host} does not answer"), failure)
@@ -144,7 +154,7 @@ pub(super) fn refused(words: &Words, key: &str, base: &Url, failure: Failure) ->
 /// Bounds the requests a day that are made with a key.
 pub(super) fn limit(client: &Client, daily: Option<u64>, key: &SecretString) {
     let Some(daily) = daily else { return };
-    let ledger = log::state_directory().map(|directory| Quota::ledger_for(key, &directory));
+    let ledger = environment::state().map(|directory| Quota::ledger_for(key, &directory));
     client.limit(Quota { daily, ledger });
 }
 
@@ -157,7 +167,10 @@ pub(super) fn client(
     for host in &options.trusted_hosts {
         policy = policy.trust(host.clone());
     }
-    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| Problem::file(path, error));
+    let read = |path: &PathBuf| {
+        let read = input::read(path, MOST_OF_CERTIFICATES);
+        read.map_err(|error| Problem::file(path, error).hint("give --ca-cert a file in PEM form"))
+    };
     let ca_certs = options.ca_certs.iter().map(read).collect::<Result<_, _>>()?;
     Client::new(Settings {
         connections: options.connections.into(),

@@ -11,6 +11,8 @@ use crate::config::{
     WhatConvertsMedia,
 };
 
+mod left;
+
 /// The directories of the two accounts.
 const VOXIMPLANT: &str = "voximplant";
 const WHATCONVERTS: &str = "whatconverts";
@@ -19,17 +21,18 @@ const WHATCONVERTS: &str = "whatconverts";
 const DAYS: u32 = 7;
 const CALLS_PER_DAY: u32 = 20;
 
-/// Runs until a signal ends it or somebody unmounts it. Directories that it made are removed.
+/// Runs until a signal ends it or somebody unmounts it. Directories that it made are removed, and
+/// those that one that was killed has left.
 pub(super) fn run(mountpoint: Option<PathBuf>, verbose: u8) -> Result<(), Problem> {
     log::to_stderr(verbose);
-    let private = tempfile::Builder::new()
-        .prefix("reelfs-demo-")
-        .tempdir()
-        .map_err(|error| Problem::new("cannot make a temporary directory", error))?;
+    left::clear(&std::env::temp_dir());
+    let failed = |error| Problem::new("cannot make a temporary directory", error);
+    let private = tempfile::Builder::new().prefix(left::PREFIX).tempdir().map_err(failed)?;
+    let _claim = left::claim(private.path()).map_err(failed)?;
     let keys = private.path().join("keys");
     let at = match mountpoint {
         Some(at) => std::path::absolute(&at).map_err(|error| Problem::file(&at, error))?,
-        None => private.path().join("calls"),
+        None => private.path().join(left::CALLS),
     };
     let mut made = Vec::new();
     for directory in [at.clone(), at.join(VOXIMPLANT), at.join(WHATCONVERTS)] {

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use super::problem::Problem;
 use super::{log, terminal};
-use crate::config::{Doctor, Patient};
+use crate::config::{CacheOptions, Doctor, Patient};
 
 mod account;
+mod cache;
 mod machine;
 
 /// What was found out about one thing.
@@ -70,6 +71,7 @@ pub(super) fn run(doctor: &Doctor, verbose: u8) -> Result<ExitCode, Problem> {
         }
     }
     if doctor.patients.is_empty() {
+        healthy &= show(cache::findings(&CacheOptions::default()));
         terminal::say("\nNo account was looked at: name a profile, or a source with its options.");
     }
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })

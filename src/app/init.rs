@@ -8,7 +8,7 @@ use std::path::Path;
 use super::problem::Problem;
 use super::terminal;
 use crate::config::file::{self, ConfigFile};
-use crate::config::{self, Init, secret};
+use crate::config::{self, Init, environment, secret};
 
 /// The kinds of account, and the key of each that names a file.
 const KINDS: [(&str, &str, &str); 3] = [
@@ -82,9 +82,8 @@ fn refused(message: String) -> Problem {
 
 /// The absolute form of a file that is there.
 fn absolute(text: &str, config: &Path) -> Result<String, String> {
-    let variable = |name: &str| std::env::var(name).ok();
     let here = if text.starts_with(['~', '$']) {
-        file::expand(text, config, variable)?
+        file::expand(text, config, environment::variable)?
     } else {
         std::path::absolute(text).map_err(|error| error.to_string())?
     };

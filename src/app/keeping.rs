@@ -1,9 +1,7 @@
 //! Opens the cache on disk, for those who mount and those who look after it.
 
-use std::path::PathBuf;
-
 use super::problem::Problem;
-use crate::config::CacheOptions;
+use crate::config::{CacheOptions, environment};
 use crate::store::{Settings, Store, StoreError};
 
 /// The cache of a mount. Where it cannot be used, the mount goes on without, and there is a warning;
@@ -35,7 +33,7 @@ pub(super) fn open_existing(options: &CacheOptions) -> Result<Store, Problem> {
 
 /// How the cache is kept.
 pub(super) fn settings(options: &CacheOptions) -> Result<Settings, Problem> {
-    let directory = options.directory.clone().or_else(default_directory);
+    let directory = options.directory.clone().or_else(environment::cache);
     let nowhere = || Problem {
         message: "there is no home directory for the cache".to_owned(),
         hint: Some("give --cache-dir DIR".to_owned()),
@@ -47,20 +45,11 @@ pub(super) fn settings(options: &CacheOptions) -> Result<Settings, Problem> {
     })
 }
 
-fn told(settings: &Settings, error: StoreError) -> Problem {
+pub(super) fn told(settings: &Settings, error: StoreError) -> Problem {
     let hint = error.hint();
     Problem { hint, ..Problem::new(&settings.directory.display().to_string(), error) }
 }
 
 fn without(why: &str) -> String {
     format!("nothing is kept on disk: {why}")
-}
-
-fn default_directory() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
-    let home = || {
-        let home = PathBuf::from(std::env::var_os("HOME")?);
-        home.is_absolute().then(|| home.join(".cache"))
-    };
-    Some(cache.or_else(home)?.join("reelfs"))
 }

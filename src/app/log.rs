@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::problem::Problem;
 use super::{panics, terminal};
-use crate::config::LogFormat;
+use crate::config::{LogFormat, environment};
 use journal::Journal;
 
 mod journal;
@@ -86,16 +86,7 @@ fn filter(verbose: u8) -> impl Filter<Registry> {
 }
 
 fn default_path() -> Option<PathBuf> {
-    Some(state_directory()?.join("reelfs.log"))
-}
-
-/// Where reelfs keeps what it must not forget; none for a user without a home.
-pub(super) fn state_directory() -> Option<PathBuf> {
-    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
-    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state"));
-    // mount(8) may be called without a home, by systemd.
-    let machine = || nix::unistd::geteuid().is_root().then(|| PathBuf::from("/var/log"));
-    Some(state.or_else(home).or_else(machine)?.join("reelfs"))
+    Some(environment::state()?.join("reelfs.log"))
 }
 
 fn open(path: &Path) -> std::io::Result<File> {

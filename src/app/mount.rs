@@ -85,7 +85,8 @@ pub(super) fn until_unmounted(
         };
         ready(&mounted)?;
         service::ready();
-        let watchdog = service::watchdog(mounted.mount.mountpoint());
+        let mountpoint = mounted.mount.mountpoint().to_owned();
+        let watchdog = service::watchdog(|| vec![mountpoint.clone()]);
         let outcome = tokio::select! {
             ended = mounted.mount.ended() => {
                 ended.map_err(|error| Problem::new("the mount broke off", error))

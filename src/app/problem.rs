@@ -31,6 +31,11 @@ impl Problem {
         Self::new(&format!("{}", path.display()), error)
     }
 
+    /// What is wrong with a file, in words that go on from its name.
+    pub(super) fn words(path: &Path, error: &(dyn Error + 'static)) -> Self {
+        Self { message: format!("{} {}", path.display(), chain(error)), hint: None }
+    }
+
     /// With a hint.
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }

@@ -2,7 +2,6 @@
 //!
 //! Without a service manager, which is without `NOTIFY_SOCKET`, all of this does nothing.
 
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -27,30 +26,29 @@ fn tell(state: NotifyState<'_>) {
     }
 }
 
-/// Keeps the service manager's watchdog quiet for as long as the mount answers: twice in its time,
-/// a process of its own asks the mount. This process must not ask itself: if it did not answer, it
-/// could not be killed either. Never ends.
-pub(super) fn watchdog(mountpoint: &Path) -> impl Future<Output = ()> + use<> {
-    let mountpoint = mountpoint.to_owned();
-    async move {
-        let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero()) else {
-            return std::future::pending().await;
-        };
-        loop {
-            let asked = mountpoint.clone();
-            let answers = tokio::task::spawn_blocking(move || answers(asked)).await;
-            if answers.unwrap_or(false) {
-                tell(NotifyState::Watchdog);
-            } else {
-                tracing::error!("the mount does not answer: the watchdog is not told");
+/// Keeps the service manager's watchdog quiet for as long as all mounts answer: twice in its time, a
+/// process of its own asks each. This process must not ask itself: if it did not answer, it could
+/// not be killed either. Never ends.
+pub(super) async fn watchdog(mountpoints: impl Fn() -> Vec<PathBuf>) {
+    let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero()) else {
+        return std::future::pending().await;
+    };
+    loop {
+        let asked = mountpoints();
+        let silent = tokio::task::spawn_blocking(|| asked.into_iter().find(|at| !answers(at)));
+        match silent.await {
+            Ok(None) => tell(NotifyState::Watchdog),
+            Ok(Some(at)) => {
+                tracing::error!(mountpoint = %at.display(), "no answer: the watchdog is not told");
             }
-            tokio::time::sleep(limit / 2).await;
+            Err(error) => tracing::error!(%error, "the watchdog is not told"),
         }
+        tokio::time::sleep(limit / 2).await;
     }
 }
 
 /// Whether the mount answers another process.
-fn answers(mountpoint: PathBuf) -> bool {
+fn answers(mountpoint: &Path) -> bool {
     let mut command = Command::new("/proc/self/exe");
     command.arg("alive").arg(mountpoint).stdin(Stdio::null()).stdout(Stdio::null());
     hide_from(&mut command);

@@ -13,6 +13,7 @@ use super::problem::Problem;
 use super::{apps, expiring};
 use crate::config::{MountOptions, VoximplantKey};
 use crate::http::{Credentials, HostPolicy, Parameters};
+use crate::input;
 use crate::provider::voximplant::{
     API, ApiError, HOSTS, RETENTION, ServiceAccountFile, Voximplant,
 };
@@ -23,6 +24,8 @@ use crate::types::chain;
 /// The variable that stands for a key file.
 const API_KEY: &str = "VOXIMPLANT_API_KEY";
 
+/// Where an API key comes from.
+const API_KEY_FILE: &str = "give --api-key-file FILE, or set VOXIMPLANT_API_KEY";
 /// What a credentials file is.
 const KEY_FILE: &str =
     "give the key file of a service account, as Voximplant's control panel gave it";
@@ -134,8 +137,7 @@ pub(super) fn key(
             let child = child_account.map(str::to_owned);
             let file = ServiceAccountFile::new(path.clone(), child);
             let wrong = |error| Problem::of(&error).hint(KEY_FILE);
-            let tokens = file.tokens(options.token_life).map_err(wrong)?;
-            let identity = file.identity().map_err(wrong)?;
+            let (tokens, identity) = file.open(options.token_life).map_err(wrong)?;
             let (credentials, name) =
                 (Credentials::ServiceAccount(tokens), path.display().to_string());
             Ok(Key { credentials, name, identity, warning: None })
@@ -161,8 +163,10 @@ pub(super) fn key(
 fn api_key(file: Option<&Path>) -> Result<SecretString, Problem> {
     let (text, place) = match file {
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| Problem::file(path, error))?;
-            (text, path.display().to_string())
+            let read = input::read(path, input::MOST_OF_A_KEY);
+            let bytes = read.map_err(|error| Problem::words(path, &error).hint(API_KEY_FILE))?;
+            // Other bytes than text are no key, as is told below.
+            (String::from_utf8(bytes).unwrap_or_default(), path.display().to_string())
         }
         None => (std::env::var(API_KEY).unwrap_or_default(), API_KEY.to_owned()),
     };
@@ -173,5 +177,5 @@ fn api_key(file: Option<&Path>) -> Result<SecretString, Problem> {
         return Ok(key);
     }
     let message = format!("{place}: holds no API key");
-    Err(Problem { message, hint: Some(format!("give --api-key-file FILE, or set {API_KEY}")) })
+    Err(Problem { message, hint: Some(API_KEY_FILE.to_owned()) })
 }

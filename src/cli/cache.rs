@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use jiff::Span;
 
+use crate::config::environment::variable;
 use crate::config::{self, CacheOptions, CacheTask, Command, Expiring, Warm};
+
+/// The name under which a service manager hands over the key.
+const CREDENTIAL: &str = "reelfs-cache-key";
 
 /// Where the cache is.
 #[derive(Debug, Args)]
@@ -13,7 +17,8 @@ pub(super) struct TypedPlace {
     /// Directory of the cache on disk [default: reelfs in ~/.cache]
     #[arg(long, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
-    /// File with a key under which everything in the cache is sealed [default: in the clear]
+    /// File with a key under which everything in the cache is sealed [default: the systemd
+    /// credential reelfs-cache-key, else in the clear]
     #[arg(long, value_name = "FILE")]
     cache_key_file: Option<PathBuf>,
 }
@@ -38,8 +43,11 @@ pub(super) struct TypedCache {
 
 impl TypedPlace {
     fn settings(self) -> CacheOptions {
-        let Self { cache_dir, cache_key_file } = self;
-        CacheOptions { directory: cache_dir, key_file: cache_key_file, ..CacheOptions::default() }
+        let key_file = self.cache_key_file.or_else(|| {
+            let credentials = variable("CREDENTIALS_DIRECTORY").map(PathBuf::from)?;
+            Some(credentials.join(CREDENTIAL)).filter(|file| file.exists())
+        });
+        CacheOptions { directory: self.cache_dir, key_file, ..CacheOptions::default() }
     }
 }
 

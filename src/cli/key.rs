@@ -6,13 +6,18 @@ use clap::error::ErrorKind;
 use clap::{Args, Error, ValueEnum};
 
 use super::wrong;
+use crate::config::environment::variable;
 use crate::config::{Auth, VoximplantKey};
+
+/// The variable that the vendor's own clients look into, too.
+const CREDENTIALS: &str = "VOXIMPLANT_CREDENTIALS";
 
 /// A Voximplant key.
 #[derive(Debug, Args)]
 pub(super) struct TypedVoximplantKey {
-    /// The service account's key file, as the vendor's control panel gave it
-    #[arg(long, value_name = "FILE", env = "VOXIMPLANT_CREDENTIALS")]
+    /// The service account's key file, as the vendor's control panel gave it [default: from
+    /// `VOXIMPLANT_CREDENTIALS`]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["account", "api_key_file"])]
     credentials: Option<PathBuf>,
     /// The account of an API key (deprecated by the vendor), by its number
     #[arg(long, value_name = "ID", group = "account")]
@@ -37,7 +42,10 @@ impl TypedVoximplantKey {
         let name = self.account_name.map(|name| ("account_name", name));
         match id.or(email).or(name) {
             Some(account) => Some(VoximplantKey::ApiKey { account, file: self.api_key_file }),
-            None => self.credentials.map(VoximplantKey::ServiceAccount),
+            None => self
+                .credentials
+                .or_else(|| variable(CREDENTIALS).map(PathBuf::from))
+                .map(VoximplantKey::ServiceAccount),
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{Args, Error, Subcommand, ValueEnum};
 
@@ -15,12 +16,12 @@ use crate::config::{Account, Command, Mount, WhatConvertsMedia};
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
+    override_usage = "reelfs mount SOURCE|PROFILE MOUNTPOINT [OPTIONS]\n       \
+                      reelfs mount --all DIR [OPTIONS]",
     subcommand_value_name = "SOURCE|PROFILE",
     subcommand_help_heading = "Sources",
     after_help = "A PROFILE of the config file stands for a source and its options; options that \
-                  are typed\nwin. `reelfs init` writes one.\n\n  \
-                  reelfs mount PROFILE MOUNTPOINT\n  reelfs mount --all DIR    each profile in a \
-                  directory of its own"
+                  are typed\nwin. `reelfs init` writes one."
 )]
 pub(super) struct TypedMount {
     /// Mount every profile, each in a directory of its own below DIR
@@ -66,8 +67,9 @@ pub(super) enum TypedSource {
     List {
         /// An empty directory
         mountpoint: PathBuf,
-        /// The list; it is read again when it changes, and shows all its days
-        #[arg(long, value_name = "FILE")]
+        /// The list, - for standard input; a file is read again when it changes, and shows all its
+        /// days
+        #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().map(named))]
         from: PathBuf,
         #[command(flatten)]
         auth: key::TypedAuth,
@@ -84,6 +86,11 @@ pub(super) enum TypedMedia {
     #[default]
     Basic,
     Token,
+}
+
+/// The file that was named; `-` names what comes in.
+fn named(name: OsString) -> PathBuf {
+    if name == "-" { "/dev/stdin".into() } else { name.into() }
 }
 
 impl TypedMount {

@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{Command, CommandFactory as _, Error, Parser as _};
 
 use super::{Arguments, Typed};
+use crate::config::environment::variable;
 use crate::config::file::{self, ConfigFile, Fault, Given, Profile};
 use crate::config::{CheckedFile, CheckedProfile, Doctor, Mount, MountAll, Patient};
 use kind::Kind;
@@ -118,6 +119,14 @@ pub(super) fn checked(config: Option<&Path>) -> Result<Vec<CheckedFile>, Error> 
     Ok(files(config)?.into_iter().map(checked).collect())
 }
 
+/// What is told of a config file at `path` with these bytes, for fuzzers.
+#[doc(hidden)]
+pub fn decode(path: &Path, bytes: &[u8]) -> Option<String> {
+    let file = ConfigFile::of(path, std::str::from_utf8(bytes).ok()?);
+    let faults = check(&file);
+    (!faults.is_empty()).then(|| refusal(path, &faults).render().to_string())
+}
+
 /// All that is wrong with a config file.
 fn check(file: &ConfigFile) -> Vec<Fault> {
     let mut faults = file.faults.clone();
@@ -207,7 +216,8 @@ fn source(profile: &Profile) -> Result<&str, Fault> {
     let kinds = kinds();
     let hint = || format!("source is one of {}", kinds.join(", "));
     let Some(setting) = profile.settings.iter().find(|setting| setting.key == SOURCE) else {
-        let message = format!("the profile `{}` has no `{SOURCE}`", profile.name);
+        let name = file::quoted(&profile.name);
+        let message = format!("the profile {name} has no `{SOURCE}`");
         return Err(Fault { at: profile.at, message, hint: Some(hint()) });
     };
     match &setting.value {
@@ -264,8 +274,4 @@ fn told(kind: ErrorKind, lines: &[(String, Option<String>)]) -> Error {
         }
     }
     Error::raw(kind, text)
-}
-
-pub(super) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

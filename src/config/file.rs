@@ -11,10 +11,14 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue, Error as TomlError};
 use toml::{Spanned, Value};
 
+use crate::input::{self, InputError};
+
 /// The table that holds the profiles.
 const PROFILES: &str = "profiles";
 /// The file's place below the directories of `places`.
 const NAME: &str = "reelfs/config.toml";
+/// The largest file that is read, in bytes.
+const MOST_BYTES: u64 = 1 << 20;
 /// The file of the whole machine.
 const SYSTEM: &str = "/etc/reelfs/config.toml";
 
@@ -115,6 +119,13 @@ pub fn expand(
     Ok(config.parent().unwrap_or(Path::new("/")).join(text))
 }
 
+/// A name as it is told. One that looks like none may be a setting with its value, after a quote that
+/// was left open.
+pub fn quoted(name: &str) -> String {
+    let is_name = name.len() <= 64 && !name.contains(['=', '"', '\n']);
+    if is_name { format!("`{name}`") } else { "what stands here".to_owned() }
+}
+
 /// A profile as the text of a config file: keys with values that are texts or `true`.
 pub fn written(name: &str, settings: &[(&str, &str)]) -> String {
     let quoted = |text: &str| Value::from(text).to_string();
@@ -130,7 +141,16 @@ pub fn written(name: &str, settings: &[(&str, &str)]) -> String {
 impl ConfigFile {
     /// Reads a file.
     pub fn read(path: &Path) -> io::Result<Self> {
-        Ok(Self::of(path, &std::fs::read_to_string(path)?))
+        // A mount in the background is a second process, which reads it, too.
+        if !path.metadata()?.is_file() {
+            return Err(io::Error::other("is no file"));
+        }
+        let bytes = input::read(path, MOST_BYTES).map_err(|error| match error {
+            InputError::Unreadable(error) => error,
+            other => io::Error::other(other),
+        })?;
+        let text = String::from_utf8(bytes).map_err(|_| io::Error::other("is no text in UTF-8"))?;
+        Ok(Self::of(path, &text))
     }
 
     /// What `text` says.
@@ -147,7 +167,7 @@ impl ConfigFile {
                     }
                 }
                 (other, _) => {
-                    let message = format!("`{other}` is none of the file's tables");
+                    let message = format!("{} is none of the file's tables", quoted(other));
                     let fault = reader.fault(&key.span(), message);
                     file.faults.push(fault.hint("profiles are tables: [profiles.NAME]"));
                 }
@@ -164,13 +184,14 @@ impl ConfigFile {
     ) {
         let (at, name) = (reader.position(name.span().start), name.get_ref().as_ref());
         let DeValue::Table(keys) = profile.get_ref() else {
-            let message = format!("`{name}` is no profile");
+            let message = format!("{} is no profile", quoted(name));
             let fault = Fault { at, message, hint: None };
             self.faults.push(fault.hint("profiles are tables: [profiles.NAME]"));
             return;
         };
-        if name.is_empty() || name.starts_with(['.', '-']) || name.contains('/') {
-            let message = format!("`{name}` is no name for a profile");
+        let is_odd = |c: char| c == '/' || c.is_control();
+        if name.is_empty() || name.starts_with(['.', '-']) || name.contains(is_odd) {
+            let message = format!("{} is no name for a profile", quoted(name));
             let fault = Fault { at, message, hint: None };
             self.faults
                 .push(fault.hint("it has to be the name of a directory: letters and digits"));
@@ -300,6 +321,14 @@ mod tests {
         assert!(places.contains(&(1, 1)) && places.contains(&(3, 9)), "{:?}", file.faults);
         assert!(places.iter().any(|(line, _)| *line == 4), "{:?}", file.faults);
         assert_eq!(read("[profiles]\na = 1\n").faults[0].at, Position { line: 2, column: 1 });
+    }
+
+    #[test]
+    fn a_setting_that_became_a_name_is_not_quoted() {
+        for text in ["[\"key = hush\"]\n", "[profiles]\n\"key = hush\" = 1\n"] {
+            let message = &read(text).faults[0].message;
+            assert!(message.starts_with("what stands here is no"), "{message}");
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ use super::mount::MountError;
 pub(super) const TYPE: &str = "fuse.reelfs";
 /// libfuse's setuid helper, which mounts and unmounts for those who are not root.
 const HELPER: &str = "fusermount3";
+/// Where the kernel lists all mounts.
+const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// Makes sure that something can be mounted at `path`, and gives its absolute form.
 ///
@@ -136,10 +138,18 @@ pub fn ours_below(directory: &Path) -> Result<Vec<PathBuf>, MountError> {
     Ok(ours()?.into_iter().filter(|at| at.parent() == Some(&directory)).collect())
 }
 
+/// Whether anything at all is mounted in a directory or below it.
+pub fn has_mounts(directory: &Path) -> io::Result<bool> {
+    let directory = absolute(directory)?;
+    let at = |line: &str| line.split(' ').nth(4).map(unescape).map(PathBuf::from);
+    let table = fs::read_to_string(MOUNTS)?;
+    Ok(table.lines().filter_map(at).any(|at| at.starts_with(&directory)))
+}
+
 /// All of our mounts, alive or dead.
 fn ours() -> Result<Vec<PathBuf>, MountError> {
-    let table = fs::read_to_string("/proc/self/mountinfo")
-        .map_err(|error| MountError::Unusable("/proc/self/mountinfo".into(), error))?;
+    let table =
+        fs::read_to_string(MOUNTS).map_err(|error| MountError::Unusable(MOUNTS.into(), error))?;
     // proc_pid_mountinfo(5): the fifth field is the mountpoint; the type follows a lone hyphen.
     let ours = |line: &str| {
         let (mount, kind) = line.split_once(" - ")?;

@@ -77,6 +77,8 @@ pub(super) enum Call<'a> {
     Media,
     /// An object that is said to ask for no authorization: it gets none.
     Open,
+    /// What is said of an object, without its bytes.
+    Head,
 }
 
 /// The headers of an answer have come; its body is still to be read.
@@ -198,7 +200,7 @@ impl Client {
             ask.set_host(&url);
             let form = match call {
                 Call::Form(fields) => Some(fields.to_vec()),
-                Call::Query | Call::Media | Call::Open => None,
+                Call::Query | Call::Media | Call::Open | Call::Head => None,
             };
             let draft = Draft { url: url.clone(), headers: headers.clone(), form };
             let Reply { response, permit, stamp, server_ahead } =
@@ -262,6 +264,7 @@ impl Client {
         let http = if local { &shared.direct } else { &shared.http };
         let request = match draft.form {
             Some(fields) => http.request(Method::POST, draft.url).form(&fields),
+            None if call == Call::Head => http.request(Method::HEAD, draft.url),
             None => http.request(Method::GET, draft.url),
         };
         let api = matches!(call, Call::Form(_) | Call::Query);
@@ -327,8 +330,10 @@ fn stall_limit(timeout: Duration) -> Duration {
 /// The reason that a library error stands for.
 pub(super) fn broken(error: reqwest::Error) -> Reason {
     let error = error.without_url();
-    if error.is_connect() && speaks_of_certificate(&error) {
+    if error.is_connect() && tls_says(&error, is_untrusted) {
         Reason::Certificate(error)
+    } else if error.is_connect() && tls_says(&error, is_no_tls) {
+        Reason::NoTls(error)
     } else if error.is_connect() {
         Reason::Unreachable(error)
     } else if error.is_builder() {
@@ -340,19 +345,29 @@ pub(super) fn broken(error: reqwest::Error) -> Reason {
     }
 }
 
-/// Whether TLS refused the server's certificate.
-fn speaks_of_certificate(error: &reqwest::Error) -> bool {
+/// Whether TLS failed for what `is_it` takes.
+fn tls_says(error: &reqwest::Error, is_it: fn(&rustls::Error) -> bool) -> bool {
     let causes = successors(error.source(), |&error| error.source());
-    causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).any(refuses_certificate)
+    causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| holds(error, is_it))
 }
 
 /// An I/O error shows as its source what its content has as one, so that the content itself has to be
 /// looked at: TLS' own error, or one more I/O error around it.
-fn refuses_certificate(error: &io::Error) -> bool {
+fn holds(error: &io::Error, is_it: fn(&rustls::Error) -> bool) -> bool {
     error.get_ref().is_some_and(|content| {
-        matches!(content.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
-            || content.downcast_ref().is_some_and(refuses_certificate)
+        content.downcast_ref().is_some_and(is_it)
+            || content.downcast_ref().is_some_and(|inner| holds(inner, is_it))
     })
+}
+
+/// What is told of a certificate that is not trusted.
+fn is_untrusted(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::InvalidCertificate(_))
+}
+
+/// What is told of a server that answers in the clear: its first bytes are no record of TLS.
+fn is_no_tls(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType))
 }
 
 /// Whether another try may cure `reason`.

@@ -86,6 +86,9 @@ pub enum Reason {
     /// A connection whose certificate TLS does not trust; asking again changes nothing.
     #[error("the server's certificate is not trusted")]
     Certificate(#[source] reqwest::Error),
+    /// A server that answers in the clear where TLS was asked for.
+    #[error("the server speaks no TLS")]
+    NoTls(#[source] reqwest::Error),
     /// The server stalled, or the deadline passed before anything else was decided.
     #[error("no answer in time")]
     TimedOut,
@@ -160,7 +163,7 @@ impl Reason {
     /// The cause, for those who may not care why.
     pub fn cause(&self) -> Cause {
         match self {
-            Self::Unreachable(_) | Self::Certificate(_) => Cause::Unreachable,
+            Self::Unreachable(_) | Self::Certificate(_) | Self::NoTls(_) => Cause::Unreachable,
             Self::TimedOut => Cause::TimedOut,
             Self::Unauthorized
             | Self::NoCredentials

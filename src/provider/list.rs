@@ -9,7 +9,6 @@ mod table;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +21,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 use url::Url;
 
+use crate::input::{self, InputError};
 use crate::source::Provider;
 use crate::types::{Content, Entry, Failure, UNDATED, Window};
 
@@ -49,11 +49,8 @@ pub enum Links {
 #[derive(Debug, Error)]
 pub enum ListError {
     /// It cannot be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(#[from] io::Error),
-    /// It is larger than 1 GiB.
-    #[error("is larger than 1 GiB")]
-    TooLarge,
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// No line has a link.
     #[error("holds no link ({lines} lines were read)")]
     NoLink {
@@ -186,10 +183,7 @@ impl Provider for List {
 
 impl Rows {
     fn read(path: &Path, links: Links) -> Result<Self, ListError> {
-        if fs::metadata(path)?.len() > MOST_BYTES {
-            return Err(ListError::TooLarge);
-        }
-        let rows = Self::parse(&table::decode(&fs::read(path)?), links)?;
+        let rows = Self::parse(&table::decode(&input::read(path, MOST_BYTES)?), links)?;
         if let Some(complaint) = rows.complaint() {
             warn!("the list has {complaint}");
         }
@@ -248,7 +242,8 @@ impl Unusable {
 }
 
 fn stamp(path: &Path) -> Stamp {
-    let meta = fs::metadata(path).ok()?;
+    // A pipe changes while it is read, and cannot be read again.
+    let meta = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     Some((meta.dev(), meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec()))
 }
 

@@ -116,7 +116,8 @@ impl Account {
         });
         let known = known.collect();
         // A clock that went backwards makes nothing fresh.
-        Some(KeptDay { day, listed: if listed > now() { 0 } else { listed }, known })
+        let listed = if (0..=now()).contains(&listed) { listed } else { 0 };
+        Some(KeptDay { day, listed, known })
     }
 
     /// Keeps a day as it was just listed. Blocks on nothing but the processor.
@@ -142,15 +143,7 @@ impl Account {
     /// Keeps what an object proved to be.
     pub fn keep_known(&self, scope: ScopeNumber, date: Date, id: &ObjectId, known: &Known) {
         let (day, key) = (self.day_key(scope, date), self.object_key(id));
-        let version = known.version.as_ref();
-        let record = KnownRecord {
-            state: known.state,
-            size: version.map(|version| version.total),
-            etag: version.and_then(|version| version.validator.etag.clone()),
-            last_modified: version.and_then(|version| version.validator.last_modified.clone()),
-        };
-        let body = serde_json::to_vec(&record).unwrap_or_default();
-        let body = self.shared().vault.seal(&key.0, &body);
+        let body = self.shared().vault.seal(&key.0, &write_known(known));
         self.store.writer.add(Work::Known { day, key, body });
     }
 
@@ -199,6 +192,17 @@ impl Shared {
     pub(super) fn object_key(&self, account: Key, id: &ObjectId) -> Key {
         self.vault.key("object", &[&account.0, id.as_str().as_bytes()])
     }
+}
+
+pub(super) fn write_known(known: &Known) -> Vec<u8> {
+    let version = known.version.as_ref();
+    let record = KnownRecord {
+        state: known.state,
+        size: version.map(|version| version.total),
+        etag: version.and_then(|version| version.validator.etag.clone()),
+        last_modified: version.and_then(|version| version.validator.last_modified.clone()),
+    };
+    serde_json::to_vec(&record).unwrap_or_default()
 }
 
 pub(super) fn read_known(body: &[u8]) -> Option<Known> {

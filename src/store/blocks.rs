@@ -1,11 +1,14 @@
 //! Blocks out of their files: read, held against their checksums, and given only when right.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
 
 use super::extent::{Extent, Layout, Map};
 use super::vault::checksum;
@@ -80,7 +83,7 @@ impl Account {
         }
         let extent = blob.extent(0);
         let map = shared.map(extent)?;
-        let file = File::open(shared.path(extent)).ok()?;
+        let file = open(&shared.path(extent)).ok()?;
         let stamp = Stamp::of(&file.metadata().ok()?);
         if stamp.len != blob.total {
             return None;
@@ -103,6 +106,23 @@ impl Account {
         self.store.writer.used(blob.key);
         Some(file)
     }
+}
+
+/// Opens a file of blocks. What is none, such as a pipe, counts as not there: it is neither waited for
+/// nor, where it is a link to elsewhere, followed.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    match carefully().read(true).open(path) {
+        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        Err(error) if error.raw_os_error() != Some(Errno::ELOOP as i32) => Err(error),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// How files of the cache are opened, so that nothing in their place is waited for or followed.
+pub(super) fn carefully() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits());
+    options
 }
 
 /// What changes when a file is written: it is proved right once, and again only then.
@@ -155,7 +175,7 @@ impl Shared {
     }
 
     /// The file of an extent.
-    pub(super) fn path(&self, extent: Extent) -> std::path::PathBuf {
+    pub(super) fn path(&self, extent: Extent) -> PathBuf {
         self.directory.join(BLOCKS).join(extent.file())
     }
 
@@ -177,7 +197,7 @@ impl Shared {
         let layout = blob.layout();
         layout.extents(0..layout.blocks()).all(|(number, _)| {
             let map = self.map(blob.extent(number));
-            map.is_some_and(|map| map.count() == layout.blocks_in(number))
+            map.is_some_and(|map| map.is_whole(layout.blocks_in(number)))
         })
     }
 
@@ -197,7 +217,7 @@ impl Shared {
         if sums.peek().is_none() {
             return;
         }
-        let file = match File::open(self.path(extent)) {
+        let file = match open(&self.path(extent)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return lost.push((extent, None));

@@ -3,7 +3,7 @@
 //! A damaged file is set aside, and the rows of it that can still be read go into a new one: each
 //! value proves by itself whether it is right, so nothing wrong comes along.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode, params_from_iter};
+use rusqlite::{Connection, Error, ErrorCode, params_from_iter};
 
 use super::StoreError;
+use super::blocks::carefully;
 
 /// The file in the cache directory.
 pub(super) const FILE: &str = "catalog.db";
@@ -76,14 +77,18 @@ const MIGRATIONS: [&str; 1] = ["
         BEGIN UPDATE totals SET bytes = bytes - OLD.bytes; END;
 "];
 
-/// The tables whose rows are worth saving, and the columns that name a row.
-const TABLES: [(&str, &str); 5] = [
-    ("days", "rowid"),
-    ("objects", "day, object"),
-    ("notes", "name"),
-    ("extents", "blob, extent"),
-    ("pins", "blob"),
+/// The tables whose rows are worth saving, the columns that name a row, and what holds of each.
+const TABLES: [(&str, &str, &str); 5] = [
+    ("days", "rowid", "1"),
+    ("objects", "day, object", "1"),
+    ("notes", "name", "1"),
+    ("extents", "blob, extent", EXTENT),
+    ("pins", "blob", "1"),
 ];
+
+/// What holds of the row of an extent, which is 256 MiB of blocks at the most.
+const EXTENT: &str =
+    "length(blob) = 16 AND extent BETWEEN 0 AND 4294967295 AND bytes BETWEEN 0 AND 1073741824";
 
 /// Opens the catalogue in `directory`; makes it where there is none, and anew where it is damaged.
 pub(super) fn open(directory: &Path) -> Result<Connection, StoreError> {
@@ -93,20 +98,32 @@ pub(super) fn open(directory: &Path) -> Result<Connection, StoreError> {
     }
 }
 
-/// Whether an error says that the file is no longer what SQLite wrote.
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+/// Whether an error says that the file is no longer what SQLite wrote, or holds what reelfs never put
+/// there: rows that are none, sums that do not add up, another schema.
+pub(super) fn is_damage(error: &Error) -> bool {
+    match error.sqlite_error_code() {
+        None => matches!(
+            error,
+            Error::QueryReturnedNoRows
+                | Error::InvalidColumnType(..)
+                | Error::IntegralValueOutOfRange(..)
+                | Error::FromSqlConversionFailure(..)
+        ),
+        // The last is what SQLite says of a table that is not there, and of sums that overflow.
+        Some(code) => matches!(
+            code,
+            ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::ConstraintViolation
+                | ErrorCode::Unknown
+        ),
+    }
 }
 
 /// Sets a damaged catalogue aside and opens a new one with what can be saved.
 pub(super) fn renew(directory: &Path) -> Result<Connection, StoreError> {
     // One process at a time: another one may just have done it.
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(directory.join("lock"))?;
+    let lock = create_private(&directory.join("lock"))?;
     let _lock =
         Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, errno)| io::Error::from(errno))?;
     if let Ok(connection) = connect(directory)
@@ -134,9 +151,33 @@ pub(super) fn renew(directory: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Whether a catalogue is what reelfs writes: pages, schema, rows, and the total of them.
 fn is_sound(connection: &Connection) -> bool {
     let check = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
     check.is_ok_and(|verdict| verdict == "ok")
+        && own_schema().is_ok_and(|own| schema(connection).is_ok_and(|schema| schema == own))
+        && adds_up(connection).unwrap_or(false)
+}
+
+/// All that a catalogue is made of.
+fn schema(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+    connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+}
+
+/// What it is made of where nobody has touched it.
+fn own_schema() -> rusqlite::Result<Vec<String>> {
+    let connection = Connection::open_in_memory()?;
+    MIGRATIONS.iter().try_for_each(|step| connection.execute_batch(step))?;
+    schema(&connection)
+}
+
+fn adds_up(connection: &Connection) -> rusqlite::Result<bool> {
+    let sum = "SELECT (SELECT coalesce(sum(bytes), 0) FROM extents) = bytes FROM totals";
+    let sums: Vec<bool> =
+        connection.prepare(sum)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let strange = format!("SELECT 1 FROM extents WHERE NOT ({EXTENT})");
+    Ok(sums == [true] && !connection.prepare(&strange)?.exists([])?)
 }
 
 fn connect(directory: &Path) -> Result<Connection, StoreError> {
@@ -183,12 +224,18 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 /// be, and from the back likewise. Gives how many.
 fn salvage(connection: &Connection, damaged: &Path) -> usize {
     let Ok(damaged) = Connection::open(damaged) else { return 0 };
+    let is_table = |name: &str| {
+        let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?";
+        damaged.prepare(sql).and_then(|mut query| query.exists([name])).unwrap_or(false)
+    };
     let mut saved = 0;
-    for (table, key) in TABLES {
+    // A view of that name would be a program that somebody else wrote.
+    for (table, key, holds) in TABLES.into_iter().filter(|(name, ..)| is_table(name)) {
         for order in ["ASC", "DESC"] {
             let keys = key.split(", ").map(|column| format!("{column} {order}"));
             let keys = keys.collect::<Vec<_>>().join(", ");
-            saved += copy_rows(&damaged, connection, table, &keys).unwrap_or(0);
+            let rows = format!("{table} WHERE {holds} ORDER BY {keys}");
+            saved += copy_rows(&damaged, connection, table, &rows).unwrap_or(0);
         }
     }
     saved
@@ -198,9 +245,9 @@ fn copy_rows(
     from: &Connection,
     to: &Connection,
     table: &str,
-    order: &str,
+    rows: &str,
 ) -> rusqlite::Result<usize> {
-    let mut select = from.prepare(&format!("SELECT * FROM {table} ORDER BY {order}"))?;
+    let mut select = from.prepare(&format!("SELECT * FROM {rows}"))?;
     let columns = select.column_count();
     let marks = vec!["?"; columns].join(", ");
     to.execute_batch("BEGIN")?;
@@ -216,7 +263,7 @@ fn copy_rows(
 }
 
 fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
+    carefully().create(true).truncate(false).write(true).mode(0o600).open(path)
 }
 
 #[cfg(test)]

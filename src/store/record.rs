@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::vault::SecretKey;
 use crate::types::{Area, Call, Content, Day, Facts, Link, NameParts, Object, ObjectId};
 
+/// So many times its length is the most that LZ4 makes of a text.
+const MOST_TIMES: usize = 255;
+
 #[derive(Serialize, Deserialize)]
 struct DayRecord {
     date: Date,
@@ -75,6 +78,12 @@ pub(super) fn read(bytes: &[u8], links: &SecretKey) -> Option<Day> {
 }
 
 fn parse(bytes: &[u8]) -> Option<DayRecord> {
+    let (size, _) = bytes.split_first_chunk::<4>()?;
+    // The bytes say how much room they take, and that much is taken before they are looked at.
+    let most = bytes.len().saturating_mul(MOST_TIMES);
+    if usize::try_from(u32::from_le_bytes(*size)).ok()? > most {
+        return None;
+    }
     serde_json::from_slice(&lz4_flex::decompress_size_prepended(bytes).ok()?).ok()
 }
 
@@ -112,6 +121,11 @@ impl CallRecord {
     fn call(self, links: &SecretKey) -> Option<Call> {
         let objects = self.objects.into_iter().map(|object| object.object(links).map(Arc::new));
         let objects = objects.collect::<Option<_>>()?;
+        // Facts become a line of the index as they are.
+        let is_line = self.facts.starts_with('{') && self.facts.ends_with('}');
+        if !is_line || self.facts.chars().any(char::is_control) {
+            return None;
+        }
         Some(Call { id: self.id, start: self.start, facts: self.facts, objects })
     }
 }
@@ -161,23 +175,31 @@ impl ObjectRecord {
             (Some(link), _) => link.content(&self.id, links)?,
             (None, text) => Content::Inline(Bytes::from(text?)),
         };
+        let attributes = Facts::from_text(self.attributes);
+        if attributes.iter().any(|(_, value)| value.chars().any(char::is_control)) {
+            return None;
+        }
         Some(Object {
             id: ObjectId::new(self.id),
             area,
             name: NameParts { fields: self.fields, id: self.name, extension: self.extension },
             content,
             modified: self.modified,
-            attributes: Facts::from_text(self.attributes),
+            attributes,
             is_gone: self.gone,
         })
     }
 }
 
+/// The link of an object as it is kept.
+pub(super) fn seal_link(id: &str, url: &str, links: &SecretKey) -> String {
+    BASE64_STANDARD_NO_PAD.encode(links.seal(id.as_bytes(), url.as_bytes()))
+}
+
 impl LinkRecord {
     fn of(id: &str, link: &Link, size: Option<u64>, links: &SecretKey) -> Self {
-        let sealed = links.seal(id.as_bytes(), link.url().as_str().as_bytes());
         Self {
-            sealed: BASE64_STANDARD_NO_PAD.encode(sealed),
+            sealed: seal_link(id, link.url().as_str(), links),
             media: link.is_media(),
             open: link.is_open(),
             growing: link.is_growing(),

@@ -5,14 +5,14 @@
 use std::fs;
 
 use nix::sys::statvfs::statvfs;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, Error, TransactionBehavior, params};
 
 use super::extent::Extent;
 use super::writer::remove;
 use super::{Key, Shared, StoreError, database};
 
-/// The part of the disk that is left free: a twentieth.
-const RESERVE: u64 = 20;
+/// One part in so many of the disk is left free.
+pub const LEFT_FREE: u64 = 20;
 /// Extents that one transaction removes at the most.
 const AT_ONCE: usize = 64;
 
@@ -38,12 +38,13 @@ pub(super) fn make(
 /// How many bytes have to go before `needed` more fit.
 fn excess(shared: &Shared, catalogue: &Connection, needed: u64) -> Result<u64, StoreError> {
     let total: i64 = catalogue.query_row("SELECT bytes FROM totals", [], |row| row.get(0))?;
-    let total = u64::try_from(total).unwrap_or(0);
-    let beyond = (total + needed).saturating_sub(limit(shared));
+    // Less than nothing is what no rows add up to: the catalogue is damaged.
+    let total = u64::try_from(total).map_err(|_| Error::IntegralValueOutOfRange(0, total))?;
+    let beyond = total.saturating_add(needed).saturating_sub(limit(shared));
     let disk = statvfs(&shared.directory).map_err(std::io::Error::from)?;
     let fragment = disk.fragment_size();
     let (free, size) = (disk.blocks_available() * fragment, disk.blocks() * fragment);
-    Ok(beyond.max((size / RESERVE + needed).saturating_sub(free)))
+    Ok(beyond.max((size / LEFT_FREE + needed).saturating_sub(free)))
 }
 
 /// Most bytes of all blocks: what the catalogue takes goes off the bound, as far as half of it.
@@ -63,28 +64,32 @@ pub(super) fn evict(
     excess: u64,
 ) -> Result<u64, StoreError> {
     let change = catalogue.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let (mut gone, mut files) = (0, Vec::new());
+    let (mut gone, mut rows_gone) = (0_u64, Vec::new());
     {
         let sql = "SELECT blob, extent, bytes FROM extents \
                    WHERE bytes > 0 AND blob NOT IN (SELECT blob FROM pins) ORDER BY used";
         let mut query = change.prepare_cached(sql)?;
         let mut rows = query.query([])?;
         while gone < excess
-            && files.len() < AT_ONCE
+            && rows_gone.len() < AT_ONCE
             && let Some(row) = rows.next()?
         {
-            let Some(blob) = Key::from_row(&row.get::<_, Vec<u8>>(0)?) else { continue };
-            files.push(Extent { blob, number: row.get(1)? });
-            gone += u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+            let bytes = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+            gone = gone.saturating_add(bytes);
+            rows_gone.push((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?));
         }
     }
-    for extent in &files {
+    for (blob, number) in &rows_gone {
         let sql = "DELETE FROM extents WHERE blob = ? AND extent = ?";
-        change.prepare_cached(sql)?.execute(params![extent.blob.0, extent.number])?;
+        change.prepare_cached(sql)?.execute(params![blob, number])?;
     }
     change.commit()?;
-    for extent in files {
-        remove(&shared.path(extent))?;
+    for (blob, number) in rows_gone {
+        // A row that names no file goes alone.
+        let blob = Key::from_row(&blob);
+        if let Some((blob, number)) = blob.zip(u32::try_from(number).ok()) {
+            remove(&shared.path(Extent { blob, number }))?;
+        }
     }
     Ok(gone)
 }

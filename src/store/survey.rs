@@ -12,7 +12,7 @@ use super::extent::Extent;
 use super::record::{self, Outline};
 use super::vault::checksum;
 use super::writer::remove;
-use super::{BLOCKS, KEY_FILE, Key, Shared, Store, StoreError, database, space};
+use super::{BLOCKS, KEY_FILE, Key, Shared, Store, StoreError, blocks, database, space};
 use crate::types::{BLOCK_SIZE, lock};
 
 /// Counts of what is kept.
@@ -151,7 +151,12 @@ impl Store {
         let mut known = catalogue.prepare(sql)?;
         let mut strays = 0;
         for directory in fs::read_dir(self.shared.directory.join(BLOCKS))? {
-            for file in fs::read_dir(directory?.path())? {
+            let directory = directory?;
+            // A link that leads elsewhere is none of ours, nor what is there.
+            if !directory.file_type()?.is_dir() {
+                continue;
+            }
+            for file in fs::read_dir(directory.path())? {
                 let file = file?;
                 let extent = file.file_name().to_str().and_then(Extent::of_file);
                 let Some(extent) = extent else { continue };
@@ -207,10 +212,11 @@ pub fn destroy_key(directory: &Path) -> io::Result<bool> {
 
 fn extents(catalogue: &Connection) -> Result<Vec<Extent>, StoreError> {
     let mut query = catalogue.prepare("SELECT blob, extent FROM extents")?;
-    let rows = query.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?)))?;
+    let rows = query.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?)))?;
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
-    let extent =
-        |(blob, number): (Vec<u8>, u32)| Some(Extent { blob: Key::from_row(&blob)?, number });
+    let extent = |(blob, number): (Vec<u8>, i64)| {
+        Some(Extent { blob: Key::from_row(&blob)?, number: u32::try_from(number).ok()? })
+    };
     Ok(rows.into_iter().filter_map(extent).collect())
 }
 
@@ -221,7 +227,7 @@ fn verify_extent(
     verdict: &mut Verdict,
 ) -> Result<(), StoreError> {
     let map = shared.map(extent);
-    let file = File::open(shared.path(extent));
+    let file = blocks::open(&shared.path(extent));
     let mut damaged = 0;
     if let (Some(map), Ok(file)) = (&map, &file) {
         let len = file.metadata()?.len();
@@ -251,8 +257,9 @@ fn is_right(shared: &Shared, file: &File, len: u64, extent: Extent, place: u32, 
     let size = usize::try_from(len.saturating_sub(offset).min(stride)).unwrap_or(0);
     let mut written = vec![0; size];
     let read = std::os::unix::fs::FileExt::read_exact_at(file, &mut written, offset);
-    let context = extent.block_context(extent.first_block() + place);
+    let context = extent.block_context(extent.first_block().saturating_add(place));
     read.is_ok()
+        && size > shared.vault.block_overhead()
         && checksum(&context, &written) == sum
         && shared.vault.open_block(&context, written).is_some()
 }

@@ -283,7 +283,7 @@ fn a_key_that_is_none_is_told() {
     let ground = Ground::new();
     let short = ground.key("short", "too short");
     let open = ground.key("open", "0123456789abcdef0123456789abcdef");
-    fs::set_permissions(&open, fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(refused(short), StoreError::KeyShort(_)));
     let error = refused(open);
     assert!(error.hint().unwrap().starts_with("chmod 600"), "{error}");

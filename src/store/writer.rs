@@ -6,7 +6,7 @@
 //! says so once and takes nothing more.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 
+use super::blocks::carefully;
 use super::extent::{Extent, Layout, Map};
 use super::rows::{map_in, now_millis, paged, put, set_map};
 use super::vault::checksum;
@@ -26,6 +27,8 @@ use crate::types::lock;
 
 /// Most things of one transaction.
 const BATCH: usize = 256;
+/// A catalogue that was mended so often, and still fails, is beyond it.
+const MENDED_IN_A_ROW: u32 = 3;
 /// A blob's use is noted once in this time.
 const USE_GRAIN: Duration = Duration::from_secs(1);
 
@@ -75,7 +78,7 @@ struct State {
 impl Writer {
     pub(super) fn start(shared: Arc<Shared>, catalogue: Connection) -> io::Result<Self> {
         let queue = Arc::new(Queue::default());
-        let mut hand = Hand { shared, catalogue, queue: Arc::clone(&queue) };
+        let mut hand = Hand { shared, catalogue, queue: Arc::clone(&queue), failures: 0 };
         let thread =
             thread::Builder::new().name("reelfs-store".to_owned()).spawn(move || hand.run())?;
         Ok(Self { queue, thread: Mutex::new(Some(thread)) })
@@ -142,6 +145,8 @@ struct Hand {
     shared: Arc<Shared>,
     catalogue: Connection,
     queue: Arc<Queue>,
+    /// Batches that failed in a damaged catalogue since the last one that did not.
+    failures: u32,
 }
 
 /// What a batch changes, by where it goes.
@@ -287,6 +292,7 @@ impl Hand {
             change.prepare_cached(sql)?.execute(params![now_millis(), blob.0])?;
         }
         change.commit()?;
+        self.failures = 0;
         Ok(())
     }
 
@@ -299,7 +305,13 @@ impl Hand {
     /// Goes on after a failure that is none of the disk's.
     fn mend(&mut self, error: StoreError) -> Result<(), StoreError> {
         match error {
-            StoreError::Database(error) if database::is_damage(&error) => self.renew(),
+            StoreError::Database(error)
+                if database::is_damage(&error) && self.failures < MENDED_IN_A_ROW =>
+            {
+                self.failures += 1;
+                tracing::debug!(%error, "the catalogue seems damaged");
+                self.renew()
+            }
             StoreError::Database(error)
                 if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) =>
             {
@@ -342,10 +354,7 @@ impl Batch {
 
 /// Opens an extent's file for writing, and makes it and its directory where they are not there.
 fn create(path: &Path) -> io::Result<File> {
-    let open = || {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600).open(path)
-    };
+    let open = || carefully().write(true).create(true).truncate(false).mode(0o600).open(path);
     match open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if let Some(directory) = path.parent() {

@@ -32,15 +32,28 @@ fn recordings(mount: &Mount) -> Vec<PathBuf> {
         .collect()
 }
 
+/// A mount that writes down who reads what.
+struct Audited {
+    ground: Ground,
+    file: PathBuf,
+    mount: Mount,
+    paths: Vec<PathBuf>,
+}
+
+fn audited() -> Audited {
+    let ground = ground();
+    let file = ground.dir.path().join("audit.jsonl");
+    let mount = ground.mount(&["--audit", file.to_str().unwrap()]);
+    let paths = recordings(&mount);
+    Audited { ground, file, mount, paths }
+}
+
 #[test]
 fn each_open_leaves_a_line_with_who_what_and_how_much() {
     if !can_mount() {
         return;
     }
-    let ground = ground();
-    let file = ground.dir.path().join("audit.jsonl");
-    let mount = ground.mount(&["--audit", file.to_str().unwrap()]);
-    let paths = recordings(&mount);
+    let Audited { ground, file, mount, paths } = audited();
     let lines = || -> Vec<Value> {
         let text = fs::read_to_string(&file).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -106,10 +119,7 @@ fn a_file_that_was_set_aside_is_opened_anew() {
     if !can_mount() {
         return;
     }
-    let ground = ground();
-    let file = ground.dir.path().join("audit.jsonl");
-    let mount = ground.mount(&["--audit", file.to_str().unwrap()]);
-    let paths = recordings(&mount);
+    let Audited { ground, file, mount: _mount, paths } = audited();
     let count = |path: &PathBuf| fs::read_to_string(path).map_or(0, |text| text.lines().count());
     fs::read(&paths[0]).unwrap();
     wait_until("the first line", || count(&file) == 1);

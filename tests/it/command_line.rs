@@ -12,6 +12,7 @@ use crate::ground::{Ground, REELFS, at, days_ago, is_mounted, output, slashed, t
 mod background;
 mod bad_input;
 mod doctor;
+mod inputs;
 mod packaging;
 mod profiles;
 mod read_only;

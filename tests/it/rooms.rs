@@ -16,7 +16,7 @@ use self::paths::{Mention, mentions};
 
 /// Which rooms each room may name, top to bottom. A room is the first part of a module's path:
 /// `src/fuse.rs` and `src/fuse/errno.rs` are `fuse`.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("main", &["cli", "app"]),
     // `http` for the form of a host that is trusted, which people type.
     ("cli", &["config", "http"]),
@@ -24,21 +24,22 @@ const ROOMS: [(&str, &[&str]); 17] = [
         "app",
         &[
             "config", "fuse", "fs", "tree", "reader", "cache", "catalog", "store", "provider",
-            "http", "sandbox", "metrics", "source", "types",
+            "http", "sandbox", "metrics", "input", "source", "types",
         ],
     ),
-    ("config", &["http", "types"]),
+    ("config", &["http", "input", "types"]),
     ("fuse", &["fs", "tree", "source", "types"]),
     ("fs", &["tree", "reader", "cache", "catalog", "metrics", "source", "types"]),
     ("tree", &["catalog", "source", "types"]),
     ("reader", &["cache", "source", "types"]),
     ("cache", &["store", "metrics", "source", "types"]),
     ("catalog", &["store", "source", "types"]),
-    ("store", &["source", "types"]),
-    ("provider", &["http", "source", "types"]),
+    ("store", &["input", "source", "types"]),
+    ("provider", &["http", "input", "source", "types"]),
     ("http", &["metrics", "source", "types"]),
     ("metrics", &["types"]),
     ("sandbox", &["types"]),
+    ("input", &[]),
     ("source", &["types"]),
     ("types", &[]),
 ];
@@ -47,7 +48,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
 const LIBRARIES: [(&str, &[&str]); 11] = [
     ("fuser", &["fuse"]),
     ("libc", &["fuse"]),
-    ("nix", &["fuse", "app", "store", "http/quota"]),
+    ("nix", &["fuse", "app", "store", "http/quota", "input"]),
     ("rusqlite", &["store"]),
     ("reqwest", &["http"]),
     ("jsonwebtoken", &["http/jwt", "sandbox"]),

@@ -193,7 +193,7 @@ pub(crate) fn tokens() -> Tokens {
         "account_email": "a@b", "account_id": "12", "key_id": "k", "private_key": *KEY,
     }});
     std::fs::write(&path, format!("\u{feff}{json:#}")).unwrap();
-    ServiceAccountFile::new(path, None).tokens(MAX_LIFE).unwrap()
+    ServiceAccountFile::new(path, None).open(MAX_LIFE).unwrap().0
 }
 
 /// The deadline of an operation that has to succeed, or to fail before it: no machine is so slow.

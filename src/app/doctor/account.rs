@@ -7,7 +7,7 @@ use super::super::connect::{Connection, Contents, connect};
 use super::{Finding, Verdict};
 use crate::catalog::today;
 use crate::config::{Account, Mount, secret};
-use crate::source::{Provider, RangeRequest, RangeSource, Urgency};
+use crate::source::{Provider, RangeRequest, Urgency};
 use crate::types::{Area, Content, Entry, Failure, Link, Window, chain};
 
 /// Clocks that differ by less agree: a `Date` has whole seconds, and has travelled.
@@ -18,6 +18,7 @@ const DAYS: i64 = 7;
 /// All of it.
 pub(super) async fn findings(mount: &Mount) -> Vec<Finding> {
     let mut findings = keys(&mount.account);
+    findings.extend(super::cache::findings(&mount.options.cache));
     let connection = match connect(&mount.account, &mount.options, None).await {
         Ok(connection) => connection,
         Err(problem) => {
@@ -78,7 +79,7 @@ async fn listing(connection: &Connection) -> Vec<Finding> {
     for (area, name) in [(Area::Recordings, "recordings"), (Area::Logs, "logs")] {
         let Some(link) = latest(&entries, area) else { continue };
         let host = link.url().host_str().unwrap_or_default().to_owned();
-        findings.push(match ask(&*connection.media, link).await {
+        findings.push(match ask(connection, link).await {
             Ok(finding) => Finding { what: format!("{name}: {host} {}", finding.what), ..finding },
             Err(failure) => Finding::bad(format!("{name}: {host}: {}", chain(&failure))),
         });
@@ -101,9 +102,14 @@ fn latest(entries: &[Entry], area: Area) -> Option<Link> {
 }
 
 /// What the host of a file makes of a request for its second byte.
-async fn ask(media: &dyn RangeSource, link: Link) -> Result<Finding, Failure> {
+async fn ask(connection: &Connection, link: Link) -> Result<Finding, Failure> {
+    let head = match connection.client.head(&link).await {
+        Ok(Some(_)) => "HEAD with sizes",
+        Ok(None) => "HEAD without sizes",
+        Err(_) => "no HEAD, which a mount does not need",
+    };
     let request = RangeRequest { link, offset: 1, len: 1, version: None, urgency: Urgency::now() };
-    let answer = media.open(request).await?;
+    let answer = connection.media.open(request).await?;
     let size = if answer.total.is_some() { "tells sizes" } else { "tells no sizes" };
     let validator = match (&answer.validator.etag, &answer.validator.last_modified) {
         (Some(_), _) => "versions (ETag)",
@@ -111,8 +117,8 @@ async fn ask(media: &dyn RangeSource, link: Link) -> Result<Finding, Failure> {
         (None, None) => "no versions",
     };
     Ok(if answer.offset == 1 {
-        Finding::good(format!("serves ranges, {size}, {validator}"))
+        Finding::good(format!("serves ranges, {size}, {validator}, {head}"))
     } else {
-        Finding::note(format!("serves whole files alone, {size}, {validator}"))
+        Finding::note(format!("serves whole files alone, {size}, {validator}, {head}"))
     })
 }

@@ -25,7 +25,7 @@ const UPDATEDB: &str = "/etc/updatedb.conf";
 pub(super) fn findings() -> Vec<Finding> {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let is_root = nix::unistd::geteuid().is_root();
-    let mut findings = kernel(release.trim());
+    let mut findings = kernel(release.trim(), is_root);
     findings.push(match mountpoint::check_ground(false) {
         Ok(()) if is_root => Finding::good("FUSE: /dev/fuse is there, and root mounts by itself"),
         Ok(()) => Finding::good("FUSE: /dev/fuse and fusermount3 are there"),
@@ -50,7 +50,7 @@ pub(super) fn findings() -> Vec<Finding> {
     findings
 }
 
-fn kernel(release: &str) -> Vec<Finding> {
+fn kernel(release: &str, is_root: bool) -> Vec<Finding> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
     let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
         return vec![Finding::note(format!("kernel: {release} is no version that is understood"))];
@@ -60,8 +60,12 @@ fn kernel(release: &str) -> Vec<Finding> {
         let fix = format!("{}.{} is the oldest that works", KERNEL.0, KERNEL.1);
         return vec![Finding::bad(format!("kernel: {release} is too old")).fix(fix)];
     }
-    let passthrough = if version < PASSTHROUGH { "without" } else { "with" };
-    vec![Finding::good(format!("kernel: {release}, {passthrough} FUSE passthrough"))]
+    let passthrough = match (version < PASSTHROUGH, is_root) {
+        (true, _) => "without FUSE passthrough (6.9 has it)",
+        (false, true) => "with FUSE passthrough for whole cached files",
+        (false, false) => "with FUSE passthrough, which root's mounts alone may use",
+    };
+    vec![Finding::good(format!("kernel: {release}, {passthrough}"))]
 }
 
 fn certificates() -> Finding {
@@ -94,10 +98,12 @@ mod tests {
 
     #[test]
     fn kernels_are_told_by_their_numbers() {
-        let verdict = |release| kernel(release)[0].verdict;
+        let verdict = |release| kernel(release, true)[0].verdict;
         assert!(verdict("5.3.0-1-amd64") == Verdict::Bad && verdict("4.19.0") == Verdict::Bad);
         assert!(verdict("5.4.0") == Verdict::Good && verdict("6.18.44-x") == Verdict::Good);
-        assert!(kernel("6.9.1")[0].what.contains("with FUSE") && verdict("odd") == Verdict::Note);
+        let told = |is_root| kernel("6.9.1", is_root)[0].what.clone();
+        assert!(told(true).contains("with FUSE") && told(false).contains("root's"));
+        assert!(verdict("odd") == Verdict::Note);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use clap::builder::ValueHint;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory as _, Error, Parser as _};
 
-use super::{MOUNTPOINT, SOURCE, nearest, plain, variable};
+use super::{MOUNTPOINT, SOURCE, nearest, plain};
 use crate::cli::{Arguments, Typed};
+use crate::config::environment::variable;
 use crate::config::file::{self, Fault, Given, Position, Profile, Setting};
 use crate::config::secret;
 
@@ -184,7 +185,7 @@ impl Kind {
         let keys = self.command.get_arguments().filter(|arg| !arg.is_hide_set());
         let keys = keys.filter_map(Arg::get_long).chain([SOURCE, MOUNTPOINT]);
         let written = setting.key.replace('_', "-");
-        let message = format!("`{}` is no option of {}", setting.key, self.name);
+        let message = format!("{} is no option of {}", file::quoted(&setting.key), self.name);
         let fault = Fault { at: setting.at, message, hint: None };
         match nearest(&written, keys) {
             Some(near) => fault.hint(format!("did you mean `{near}`?")),

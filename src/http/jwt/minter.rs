@@ -78,7 +78,8 @@ struct Stamp {
 
 impl Stamp {
     fn of(path: &Path) -> Option<Self> {
-        let meta = fs::metadata(path).ok()?;
+        // A pipe changes while it is read, and cannot be read again.
+        let meta = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         Some(Self {
             device: meta.dev(),
             inode: meta.ino(),

@@ -38,26 +38,97 @@ pub(super) fn read(text: &str, mut take: impl FnMut(u64, Cells)) {
         return;
     }
     let delimiter = delimiter(text.trim_start().lines().next().unwrap_or_default());
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter)
-        .from_reader(text.as_bytes());
-    let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
-    let mut headings: Option<StringRecord> = None;
-    for (index, record) in reader.records().enumerate() {
-        let Ok(record) = record else {
-            take(0, Err("no text"));
-            continue;
-        };
-        let line = record.position().map_or(0, |position| lines.of(position.byte()));
-        let has_link = record.iter().any(row::is_link);
-        if index == 0 && !has_link {
-            headings = Some(record);
-        } else if record.iter().any(|cell| !cell.trim().is_empty()) {
-            take(line, cells(&record, headings.as_ref()));
+    let mut table = Table { delimiter, is_first: true, headings: None };
+    let (mut rest, mut line) = (text, 1);
+    while let Some(Open { record, quote }) = open_quote(rest, delimiter) {
+        table.read(&rest[..record], line, &mut take);
+        line += newlines(&rest[..quote]);
+        take(line, Err("a quote that opens here does not close"));
+        let end = rest[quote..].find('\n').map_or(rest.len(), |newline| quote + newline + 1);
+        rest = &rest[end..];
+        line += 1;
+    }
+    table.read(rest, line, &mut take);
+}
+
+/// What is known of a table while its lines are read.
+struct Table {
+    delimiter: u8,
+    is_first: bool,
+    headings: Option<StringRecord>,
+}
+
+impl Table {
+    /// Reads a part whose first line has this number.
+    fn read(&mut self, part: &str, line: u64, take: &mut impl FnMut(u64, Cells)) {
+        let mut reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(self.delimiter)
+            .from_reader(part.as_bytes());
+        let mut lines = Lines { text: part.as_bytes(), at: 0, line };
+        for record in reader.records() {
+            let Ok(record) = record else {
+                take(0, Err("no text"));
+                continue;
+            };
+            let line = record.position().map_or(0, |position| lines.of(position.byte()));
+            let has_link = record.iter().any(row::is_link);
+            if std::mem::take(&mut self.is_first) && !has_link {
+                self.headings = Some(record);
+            } else if record.iter().any(|cell| !cell.trim().is_empty()) {
+                take(line, cells(&record, self.headings.as_ref()));
+            }
         }
     }
+}
+
+/// A quote that opens a cell and does not close it, by its place in bytes.
+struct Open {
+    /// Where its record begins.
+    record: usize,
+    quote: usize,
+}
+
+/// The first quote that would swallow lines: it never closes, or where it does, on another line, no
+/// cell ends, so that the closing one belongs to somebody else.
+fn open_quote(text: &str, delimiter: u8) -> Option<Open> {
+    let ends_cell = |byte: Option<&u8>| byte.is_none_or(|b| *b == delimiter || b"\r\n".contains(b));
+    let bytes = text.as_bytes();
+    let (mut record, mut at, mut begins_cell) = (0, 0, true);
+    while let Some(byte) = bytes.get(at) {
+        if *byte == b'"' && begins_cell {
+            let quote = at;
+            at = closing(bytes, quote);
+            let spans = bytes[quote..at].contains(&b'\n');
+            if at == bytes.len() || spans && !ends_cell(bytes.get(at + 1)) {
+                return Some(Open { record, quote });
+            }
+        }
+        begins_cell = ends_cell(bytes.get(at));
+        at += 1;
+        if matches!(byte, b'\r' | b'\n') {
+            record = at;
+        }
+    }
+    None
+}
+
+/// Where the quote that opens at a place closes; the end of the text where it does not.
+fn closing(bytes: &[u8], quote: usize) -> usize {
+    let mut at = quote + 1;
+    while let Some(byte) = bytes.get(at) {
+        match (*byte, bytes.get(at + 1)) {
+            (b'"', Some(b'"')) => at += 2,
+            (b'"', _) => return at,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+fn newlines(text: &str) -> u64 {
+    text.bytes().map(|byte| u64::from(byte == b'\n')).sum()
 }
 
 /// Counts lines as an editor does, also those inside of quotes.

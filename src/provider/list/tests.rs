@@ -105,6 +105,26 @@ fn a_list_that_was_cut_off_gives_what_is_whole() {
 }
 
 #[test]
+fn a_quote_that_does_not_close_swallows_no_other_line() {
+    let rows = rows(
+        "Recording,Name,Notes\nhttps://a/1,\"one\",\"two\nlines\"\nhttps://a/2,\"Bob,x\n\
+         https://a/3,three,y\nhttps://a/4,\"\"\"Ann\"\"\",z\nhttps://a/5,five,\"5\" pipe\n",
+    );
+    let urls: Vec<_> = objects(&rows).into_iter().map(url).collect();
+    assert_eq!(urls, ["https://a/1", "https://a/3", "https://a/4", "https://a/5"]);
+    let complaint = rows.complaint().unwrap();
+    let told = "1 of 5 lines that cannot be used (line 4: a quote that opens here does not close)";
+    assert_eq!(complaint, told);
+    // One that another quote seems to close, lines later.
+    let pair =
+        "Recording,Name\nhttps://a/1,\"Bob\nhttps://a/2,x\nhttps://a/3,\"Ann\nhttps://a/4,y\n";
+    let rows = Rows::parse(pair, Links::Any).unwrap();
+    let urls: Vec<_> = objects(&rows).into_iter().map(url).collect();
+    assert_eq!(urls, ["https://a/2", "https://a/4"]);
+    assert!(rows.complaint().unwrap().contains("line 2: a quote"), "{:?}", rows.complaint());
+}
+
+#[test]
 fn a_list_without_links_is_none() {
     for text in ["", "\n\n", "Name,Date\na,b\n", "{\"a\": 1}\n"] {
         assert!(matches!(Rows::parse(text, Links::Any), Err(ListError::NoLink { .. })), "{text}");

@@ -2,8 +2,6 @@
 //!
 //! Errors name the field and never quote the file: it holds the private key.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,12 +10,10 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::http::jwt::{Issuer, KeyError, KeySource, SigningKey, Tokens};
+use crate::input::{self, InputError};
 use crate::provider::fields::Fields;
 use crate::source::Identity;
 use crate::types::chain;
-
-/// The largest file that is read: one is about 2 KiB.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// A credentials file that cannot be used.
 #[derive(Debug, Error)]
@@ -32,15 +28,12 @@ pub struct CredentialsError {
 /// What is wrong with a credentials file.
 #[derive(Debug, Error)]
 pub enum Problem {
-    /// It is not there, or may not be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(io::Error),
-    /// It is a directory.
-    #[error("is a directory, not a credentials file")]
-    Directory,
-    /// It is larger than 1 MiB.
-    #[error("is larger than 1 MiB, so it is no credentials file")]
-    TooLarge,
+    /// It is not there, may not be read, or is no file that could hold a key.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// A pipe was read once, and that was that.
+    #[error("was a pipe, which is read once")]
+    Once,
     /// It holds nothing.
     #[error("is empty")]
     Empty,
@@ -91,41 +84,29 @@ impl ServiceAccountFile {
         parse(bytes.expose_secret(), self.child_account.as_deref()).map_err(problem)
     }
 
-    /// Which account it opens. Blocks on the disk.
-    pub fn identity(&self) -> Result<Identity, CredentialsError> {
+    /// Reads the file and starts to mint tokens with its key, each good for `life`; tells also which
+    /// account it opens. Later changes of the file are taken up, while a pipe is read this once. Must
+    /// be called within a tokio runtime.
+    pub fn open(&self, life: Duration) -> Result<(Tokens, Identity), CredentialsError> {
         let problem = |problem| CredentialsError { path: self.path.clone(), problem };
+        let (again, can_be) = (self.clone(), input::can_be_read_again(&self.path));
+        // Before the file is read, so that no change after that goes unseen.
+        let source = KeySource::new(self.path.clone(), move || {
+            if can_be { Ok(again.load()?) } else { Err(Problem::Once.into()) }
+        });
         let bytes = read(&self.path).map_err(problem)?;
         let fields = Credential::of(bytes.expose_secret()).map_err(problem)?;
-        let child = self.child_account.as_deref().unwrap_or_default();
-        let name = SecretString::from(format!("voximplant {} {child}", fields.account));
-        Ok(Identity { name, secret: fields.private_key })
-    }
-
-    /// Reads the file and starts to mint tokens with its key, each good for `life`. Later changes
-    /// of the file are taken up. Must be called within a tokio runtime.
-    pub fn tokens(&self, life: Duration) -> Result<Tokens, CredentialsError> {
-        let again = self.clone();
-        // Before the file is read, so that no change after that goes unseen.
-        let source = KeySource::new(self.path.clone(), move || Ok(again.load()?));
-        let key = self.load()?;
-        Tokens::start(key, source, life).map_err(|error| CredentialsError {
-            path: self.path.clone(),
-            problem: Problem::Key(error),
-        })
+        let child = self.child_account.as_deref();
+        let key = fields.key(child).map_err(problem)?;
+        let name = format!("voximplant {} {}", fields.account, child.unwrap_or_default());
+        let identity = Identity { name: name.into(), secret: fields.private_key };
+        let tokens = Tokens::start(key, source, life).map_err(|e| problem(Problem::Key(e)))?;
+        Ok((tokens, identity))
     }
 }
 
 fn read(path: &Path) -> Result<SecretSlice<u8>, Problem> {
-    let file = File::open(path).map_err(Problem::Unreadable)?;
-    if file.metadata().map_err(Problem::Unreadable)?.is_dir() {
-        return Err(Problem::Directory);
-    }
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(Problem::Unreadable)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(Problem::TooLarge);
-    }
-    Ok(SecretSlice::from(bytes))
+    Ok(SecretSlice::from(input::read(path, input::MOST_OF_A_KEY)?))
 }
 
 /// The fields of a file.
@@ -155,12 +136,15 @@ impl Credential {
         let private_key = SecretString::from(field(object, "private_key", "a string")?);
         Ok(Self { account, key_id, private_key })
     }
+
+    fn key(&self, child_account: Option<&str>) -> Result<SigningKey, Problem> {
+        let issuer = Issuer::from_text(child_account.unwrap_or(&self.account));
+        SigningKey::from_pem(&self.key_id, issuer, &self.private_key).map_err(Problem::Key)
+    }
 }
 
 fn parse(bytes: &[u8], child_account: Option<&str>) -> Result<SigningKey, Problem> {
-    let Credential { account, key_id, private_key } = Credential::of(bytes)?;
-    let issuer = Issuer::from_text(child_account.unwrap_or(&account));
-    SigningKey::from_pem(&key_id, issuer, &private_key).map_err(Problem::Key)
+    Credential::of(bytes)?.key(child_account)
 }
 
 /// The refusal of a key file with these bytes, for fuzzers.
@@ -240,11 +224,11 @@ mod tests {
             let error = ServiceAccountFile::new(path.to_owned(), None).load().unwrap_err();
             error.to_string()
         };
-        assert!(load(directory.path()).ends_with("is a directory, not a credentials file"));
+        assert!(load(directory.path()).ends_with("is a directory, not a file"));
         let path = directory.path().join("key.json");
         let missing = load(&path);
         assert!(missing.contains("key.json: cannot be read: No such file"), "{missing}");
         std::fs::write(&path, vec![b' '; 1_100_000]).unwrap();
-        assert!(load(&path).contains("larger than 1 MiB"));
+        assert!(load(&path).contains("is larger than 1.0 MiB"));
     }
 }

@@ -2,23 +2,19 @@
 //!
 //! The token alone opens recordings, so it is a secret like the other. Errors quote neither.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde_json::{Map, Value};
 use thiserror::Error;
 use url::Url;
 
 use super::api;
 use crate::http::{Basic, Credentials, Parameters};
+use crate::input::{self, InputError};
 use crate::provider::fields::Fields;
 use crate::source::Identity;
 use crate::types::chain;
-
-/// The largest file that is read.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// A key file that cannot be used.
 #[derive(Debug, Error)]
@@ -33,12 +29,9 @@ pub struct KeyError {
 /// What is wrong with a key.
 #[derive(Debug, Error)]
 pub enum Problem {
-    /// The file is not there, or may not be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(io::Error),
-    /// It is larger than 1 MiB.
-    #[error("is larger than 1 MiB, so it is no key file")]
-    TooLarge,
+    /// The file is not there, may not be read, or is none that could hold a key.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// It is not a JSON object.
     #[error("is not a JSON object with `token` and `secret`")]
     NotAnObject,
@@ -105,17 +98,14 @@ impl KeyPair {
 }
 
 fn read(path: &Path) -> Result<KeyPair, Problem> {
-    let size = fs::metadata(path).map_err(Problem::Unreadable)?.len();
-    if size > MOST_BYTES {
-        return Err(Problem::TooLarge);
-    }
-    parse(&fs::read(path).map_err(Problem::Unreadable)?)
+    let bytes = SecretSlice::from(input::read(path, input::MOST_OF_A_KEY)?);
+    parse(bytes.expose_secret())
 }
 
 fn parse(text: &[u8]) -> Result<KeyPair, Problem> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let map: Map<String, Value> = serde_json::from_slice(text).map_err(|_| Problem::NotAnObject)?;
-    let part = |name: &'static str| {
+    let part = |name: &'static str| -> Result<SecretString, Problem> {
         let text = Fields(&map).text(name).ok_or(Problem::Missing(name))?;
         Ok(SecretString::from(text))
     };
@@ -131,6 +121,7 @@ pub fn decode_key(bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn errors_name_the_part_and_quote_nothing() {

@@ -12,6 +12,7 @@ fn doctor(ground: &Ground, arguments: &[&str]) -> (String, Option<i32>) {
     let mut command = Command::new(REELFS);
     command.arg("doctor").args(arguments).env("HOME", ground.dir.path());
     command.env_remove("XDG_CONFIG_HOME").env_remove("VOXIMPLANT_CREDENTIALS");
+    command.env("XDG_CACHE_HOME", ground.dir.path().join("cache"));
     let output = output(&mut command);
     (text(&output.stdout), output.status.code())
 }
@@ -32,16 +33,39 @@ fn an_account_that_works_is_told_thing_by_thing() {
         "ok    account: voximplant:127.0.0.1 answers and takes the key",
         "ok    clock: agrees",
         "ok    listing: 1 calls in 7 days",
-        "ok    recordings: 127.0.0.1 serves ranges, tells sizes, versions (ETag)",
+        "ok    cache: ",
+        "ok    recordings: 127.0.0.1 serves ranges, tells sizes, versions (ETag), HEAD with sizes",
         "ok    logs: 127.0.0.1 serves ranges",
     ] {
         assert!(told.contains(line), "{line}: {told}");
     }
-    assert_eq!(ground.media_requests().len(), 2, "one a kind of file");
+    let asked: Vec<_> = ground.media_requests().into_iter().map(|asked| asked.method).collect();
+    assert_eq!(asked, ["HEAD", "GET", "HEAD", "GET"], "two a kind of file");
 
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let (told, _) = doctor(&ground, &typed);
     assert!(told.contains(&format!("-> chmod 600 {}", key.display())), "{told}");
+}
+
+#[test]
+fn the_cache_is_told_with_where_it_is_and_what_keeps_it_from_working() {
+    let ground = ground_with_one_call();
+    let key = ground.credentials();
+    let url = ground.sandbox.base_url();
+    let typed = ["voximplant", "--credentials", key.to_str().unwrap(), "--api-url", url];
+    let told = |more: &[&str]| doctor(&ground, &[&typed[..], more].concat()).0;
+    let place = ground.dir.path().join("cache/reelfs");
+    let (place, shown) = (place.to_str().unwrap(), place.display());
+    assert!(told(&[]).contains(&format!("ok    cache: {shown} will be made, in the clear")));
+    assert!(!ground.dir.path().join("cache").exists(), "it was made");
+    assert!(told(&["--cache-size", "0"]).contains("note  cache: none is wanted"));
+    let settings = reelfs::store::Settings { directory: place.into(), limit: 1, key_file: None };
+    drop(reelfs::store::Store::open(&settings).unwrap());
+    let line = format!("ok    cache: {shown}, in the clear: 0 B of 10.0 GiB, 0 days listed");
+    let now = told(&[]);
+    assert!(now.contains(&line), "{now}");
+    let wrong = told(&["--cache-key-file", key.to_str().unwrap()]);
+    assert!(wrong.contains("FAIL  cache: ") && wrong.contains("-> empty it with"), "{wrong}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{AtEnd, ground_with_one_call, recording, refusal, success, unmount};
 use crate::ground::{Ground, REELFS, can_mount, days_ago, is_mounted, output, slashed, text};
 
 /// `reelfs`, with a home of its own.
-fn reelfs(ground: &Ground, arguments: &[&str]) -> Command {
+pub(super) fn reelfs(ground: &Ground, arguments: &[&str]) -> Command {
     let mut command = Command::new(REELFS);
     command.args(arguments).env("HOME", ground.dir.path());
     for name in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "VOXIMPLANT_CREDENTIALS"] {
@@ -20,7 +20,7 @@ fn reelfs(ground: &Ground, arguments: &[&str]) -> Command {
 }
 
 /// Writes the config file of that home.
-fn configure(ground: &Ground, text: &str) -> PathBuf {
+pub(super) fn configure(ground: &Ground, text: &str) -> PathBuf {
     let path = ground.dir.path().join(".config/reelfs/config.toml");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, text).unwrap();
@@ -28,7 +28,7 @@ fn configure(ground: &Ground, text: &str) -> PathBuf {
 }
 
 /// A profile of the sandbox.
-fn profile(ground: &Ground, name: &str, more: &str) -> String {
+pub(super) fn profile(ground: &Ground, name: &str, more: &str) -> String {
     let url = ground.sandbox.base_url();
     let source = "source = \"voximplant\"\ncredentials = \"~/keys/voximplant.json\"";
     format!("[profiles.{name}]\n{source}\napi-url = \"{url}\"\n{more}\n")

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::{AtEnd, Running, ground_with_one_call, recording, success, unmount};
-use crate::ground::{Ground, REELFS, can_mount, is_mounted, send_signal};
+use super::profiles::{configure, profile, reelfs};
+use super::{AtEnd, Running, daemons, ground_with_one_call, recording, success, unmount};
+use crate::ground::{Ground, REELFS, can_mount, is_mounted, send_signal, wait_until};
 
 /// A service manager's socket.
 struct Manager {
@@ -59,6 +60,34 @@ fn a_service_is_ready_when_it_answers_and_keeps_the_watchdog_quiet() {
         last = manager.told();
     }
     assert_eq!(last, "STOPPING=1");
+}
+
+#[test]
+fn a_service_of_all_profiles_tells_the_watchdog_of_those_that_live() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground_with_one_call();
+    let at = ground.dir.path().join("all");
+    let (manager, _ends) =
+        (Manager::new(ground.dir.path()), ["one", "two"].map(|n| AtEnd(at.join(n))));
+    configure(&ground, &(profile(&ground, "one", "") + &profile(&ground, "two", "")));
+    let mut command = reelfs(&ground, &["mount", "--all", at.to_str().unwrap(), "-f"]);
+    command.env("NOTIFY_SOCKET", &manager.path).env_remove("WATCHDOG_PID");
+    let mut all = Running::start(command.env("WATCHDOG_USEC", "200000").stderr(Stdio::null()));
+    assert_eq!(manager.told(), "READY=1");
+    assert_eq!(manager.told(), "WATCHDOG=1");
+    for daemon in daemons(&at.join("one")) {
+        send_signal(daemon, "KILL");
+    }
+    wait_until("it is gone", || daemons(&at.join("one")).is_empty());
+    for _ in 0..10 {
+        assert_eq!(manager.told(), "WATCHDOG=1");
+    }
+    recording(&at.join("two"));
+    send_signal(all.0.id(), "TERM");
+    assert_eq!(all.code(), Some(0));
+    assert!(!is_mounted(&at.join("two")));
 }
 
 #[test]

@@ -15,8 +15,14 @@ fn directory() -> tempfile::TempDir {
 
 /// Starts a demo whose output goes to a file, and waits until it has said where it is mounted.
 fn demo(arguments: &[&Path], output: &Path) -> (Running, PathBuf) {
+    demo_in(None, arguments, output)
+}
+
+/// The same, with another temporary directory.
+fn demo_in(temporary: Option<&Path>, arguments: &[&Path], output: &Path) -> (Running, PathBuf) {
     let mut command = Command::new(REELFS);
     command.arg("demo").args(arguments).stdout(File::create(output).unwrap());
+    command.envs(temporary.map(|at| ("TMPDIR", at)));
     let demo = Running::start(&mut command);
     let said = || fs::read_to_string(output).unwrap();
     wait_until("the demo says what to try", || said().contains("Ctrl-C"));
@@ -53,6 +59,32 @@ fn a_demo_mounts_says_what_to_try_and_leaves_nothing_behind() {
     assert!(full.contains("is not empty"), "{full}");
     let nowhere = refusal(Command::new(REELFS).arg("demo").arg(new.join("below")), 1);
     assert!(nowhere.contains("below") && !new.exists(), "{nowhere}");
+}
+
+#[test]
+fn what_a_demo_that_was_killed_left_is_cleared_by_the_next() {
+    if !can_mount() {
+        return;
+    }
+    let dir = directory();
+    let temporary = dir.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let output = dir.path().join("output");
+    let start = || demo_in(Some(&temporary), &[], &output);
+    let (mut killed, at) = start();
+    let _end = ["voximplant", "whatconverts"].map(|vendor| AtEnd(at.join(vendor)));
+    send_signal(killed.0.id(), "KILL");
+    killed.code();
+    let left = at.parent().unwrap();
+    assert!(left.exists());
+    let hour = std::time::Duration::from_secs(3600);
+    File::open(left).unwrap().set_modified(std::time::SystemTime::now() - hour).unwrap();
+    let (mut next, at) = start();
+    let _end = ["voximplant", "whatconverts"].map(|vendor| AtEnd(at.join(vendor)));
+    assert!(!left.exists() && at.exists(), "{left:?}");
+    send_signal(next.0.id(), "TERM");
+    assert_eq!(next.code(), Some(0));
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
 }
 
 #[test]
