@@ -10,7 +10,10 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, Weak};
+
+use lru::LruCache;
 
 use crate::metrics::Metrics;
 use crate::source::{RangeSource, Version};
@@ -20,13 +23,19 @@ use crate::types::{Link, ObjectId, lock};
 pub use crate::types::BLOCK_SIZE;
 
 pub use blob::{Blob, BlockIndex, Interest, When};
+pub use growing::Growing;
 use memory::Memory;
 
 mod blob;
 mod disk;
 mod flight;
+mod growing;
 mod memory;
 mod slot;
+
+/// Objects that are still being written and that nobody has open, but of which what is known stays.
+/// Together they take a quarter of the memory at the most.
+const LOOKED_AT: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 /// How much of an object is kept on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +54,24 @@ pub struct Cache {
     memory: Arc<Memory>,
     store: Option<store::Account>,
     blobs: Mutex<HashMap<ObjectId, Weak<Blob>>>,
+    /// Objects that were seen while they were being written.
+    growing: Mutex<HashMap<ObjectId, Weak<Growing>>>,
+    /// Those looked at last: what is known of them is not asked for again.
+    looked_at: Mutex<LruCache<ObjectId, Arc<Growing>>>,
 }
 
 impl Cache {
     /// A cache that fills itself from `store`, where there is one, and else from `source`, and holds
     /// at most `budget` bytes of blocks.
     pub fn new(source: Arc<dyn RangeSource>, budget: u64, store: Option<store::Account>) -> Self {
-        Self { source, memory: Arc::new(Memory::new(budget)), store, blobs: Mutex::default() }
+        Self {
+            source,
+            memory: Arc::new(Memory::new(budget)),
+            store,
+            blobs: Mutex::default(),
+            growing: Mutex::default(),
+            looked_at: Mutex::new(LruCache::new(LOOKED_AT)),
+        }
     }
 
     /// How much of a version of an object is kept on disk. Blocks on the disk for a moment.
@@ -125,6 +145,40 @@ impl Cache {
         if let Some(blob) = open {
             blob.renew_link(link);
         }
+        if let Some(growing) = self.known_growing(id) {
+            growing.renew_link(link);
+        }
+    }
+
+    /// An object that is still being written: the one that others follow, or a new one.
+    pub fn growing(&self, id: &ObjectId, link: &Link) -> Arc<Growing> {
+        let mut table = lock(&self.growing);
+        let known = table.get(id).and_then(Weak::upgrade).filter(|known| !known.is_stale());
+        let growing = known.unwrap_or_else(|| {
+            let (source, memory) = (Arc::clone(&self.source), Arc::clone(&self.memory));
+            Growing::new(id.clone(), link.clone(), source, memory)
+        });
+        table.insert(id.clone(), Arc::downgrade(&growing));
+        drop(table);
+        growing.renew_link(link);
+        lock(&self.looked_at).put(id.clone(), Arc::clone(&growing));
+        growing
+    }
+
+    /// Whether an object was followed while it was being written.
+    pub fn has_grown(&self, id: &ObjectId) -> bool {
+        lock(&self.growing).contains_key(id)
+    }
+
+    /// Takes note of the size of an object that is final, for those who still follow it.
+    pub fn tell_final(&self, id: &ObjectId, size: u64) {
+        if let Some(growing) = self.known_growing(id) {
+            growing.tell(size);
+        }
+    }
+
+    fn known_growing(&self, id: &ObjectId) -> Option<Arc<Growing>> {
+        lock(&self.growing).get(id).and_then(Weak::upgrade)
     }
 
     /// Bytes of blocks held in memory now.

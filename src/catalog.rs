@@ -24,6 +24,7 @@ use listings::{Listed, Look};
 
 pub use crate::store::{Missing, SearchedDay, State, call_number, saying};
 pub use changes::Change;
+pub use poll::can_change;
 pub use recent::Recent;
 pub use search::Search;
 

@@ -47,7 +47,8 @@ use open_file::OpenFile;
 
 /// How long the kernel may believe what cannot change by itself: one hour.
 const SETTLED: Duration = Duration::from_secs(60 * 60);
-/// How long the kernel may believe the size of what is made of a listing, which grows while calls end.
+/// How long the kernel may believe the size of what grows: what is made of a listing while calls end, a log of
+/// a call in progress.
 const GROWING: Duration = Duration::from_secs(1);
 
 /// How long the end of a mount waits for the last lines of its audit.
@@ -208,7 +209,8 @@ impl Fs {
         };
         let (node, file, whole) = self.within(opening).await?;
         let pages = match file {
-            OpenFile::Whole(_) => Pages::Bypass,
+            // A page at the end of what grows would keep its zeros.
+            OpenFile::Whole(_) | OpenFile::Growing(_) => Pages::Bypass,
             OpenFile::Object(_) if self.kernel.is_outdated(inode) => Pages::Drop,
             // What the kernel reads from its own pages nobody could write down.
             OpenFile::Object(_) if self.audit.is_some() => Pages::Drop,
@@ -294,10 +296,14 @@ impl Fs {
             Node::Link(link) => link.target.len() as u64,
             Node::File(file) => {
                 self.looked_at(file);
-                match self.size(file) {
+                let size = match self.size(file) {
                     Some(size) => size,
                     None => self.open_object(file, When::Now).await?.size(),
+                };
+                if !file.is_growing() {
+                    self.cache.tell_final(&file.object.id, size);
                 }
+                size
             }
             _ => 0,
         };
@@ -333,6 +339,7 @@ impl Fs {
         let life = match node {
             // What is found today is not what is found tomorrow.
             Node::Index(..) | Node::Playlist(..) | Node::Query(_) | Node::Link(_) => GROWING,
+            Node::File(file) if file.is_growing() => GROWING,
             Node::File(file) if matches!(file.object.content, Content::Inline(_)) => GROWING,
             Node::File(_) => SETTLED,
             // At midnight the calendar has one day more.
@@ -348,6 +355,13 @@ impl Fs {
             Content::Remote { link, claimed_size } => (link, *claimed_size),
         };
         let (scope, day, id) = (file.scope, file.day, &file.object.id);
+        if file.is_growing() {
+            // Whoever follows it wants to know when it is final.
+            self.catalog.looked_at(scope, day);
+            let growing = self.cache.growing(id, link);
+            growing.size().await?;
+            return Ok(OpenFile::Growing(growing));
+        }
         let known = self.catalog.version(scope, day, id);
         let blob = self.cache.blob(id, link, known.clone());
         let version = blob.version(when).await.inspect_err(|failure| self.failed(file, failure))?;

@@ -9,8 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::civil::Date;
 
-use crate::catalog::{Catalog, Recent};
-use crate::types::{Area, Cause, Day, Failure, Object, ScopeNumber, UNDATED, Window};
+use crate::catalog::{Catalog, Recent, can_change};
+use crate::types::{Area, Cause, Content, Day, Failure, Object, ScopeNumber, UNDATED, Window};
 use places::Places;
 
 mod calendar;
@@ -77,6 +77,15 @@ pub struct File {
     pub position: usize,
     /// The object.
     pub object: Arc<Object>,
+}
+
+impl File {
+    /// Whether it is still being written, as the vendor says; but no call goes on for days, and some
+    /// never get an end.
+    pub fn is_growing(&self) -> bool {
+        matches!(&self.object.content, Content::Remote { link, .. } if link.is_growing())
+            && can_change(self.day)
+    }
 }
 
 /// A name in a directory.

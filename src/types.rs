@@ -88,6 +88,7 @@ pub struct Link {
     url: Url,
     is_media: bool,
     is_open: bool,
+    is_growing: bool,
 }
 
 impl Link {
@@ -98,6 +99,7 @@ impl Link {
             url,
             is_media: false,
             is_open: false,
+            is_growing: false,
         })
     }
 
@@ -123,6 +125,17 @@ impl Link {
     /// Whether it is said to ask for no authorization.
     pub fn is_open(&self) -> bool {
         self.is_open
+    }
+
+    /// The same link, as one to an object that is still being written.
+    #[must_use]
+    pub fn to_growing(self) -> Self {
+        Self { is_growing: true, ..self }
+    }
+
+    /// Whether what is behind it is still being written.
+    pub fn is_growing(&self) -> bool {
+        self.is_growing
     }
 
     /// Whether only audio or video can be behind it.

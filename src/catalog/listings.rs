@@ -136,6 +136,11 @@ impl Listed {
         under_way.unwrap_or_else(|| state.add(window, start(window)))
     }
 
+    /// Takes note that somebody looks at a day.
+    pub(super) fn looked_at(&self, date: Date) {
+        lock(&self.state).looked.insert(date, Instant::now());
+    }
+
     /// The days in memory that somebody looked into within `span`, as a poll sees them.
     pub(super) fn looked_into(&self, span: Duration) -> Vec<Watched> {
         let (mut state, now) = (lock(&self.state), Instant::now());

@@ -13,7 +13,7 @@ use jiff::civil::Date;
 
 use super::life::FINAL_AFTER;
 use super::{Catalog, today};
-use crate::types::{Failure, Window};
+use crate::types::{Failure, ScopeNumber, Window};
 
 /// A day that nobody looked into for so long is polled no more.
 pub(super) const FORGOTTEN: Duration = Duration::from_secs(60 * 60);
@@ -37,11 +37,23 @@ impl Catalog {
     /// How long until a poll is due, of days that are to be asked for `every` so often: at most that
     /// long.
     pub fn poll_due(&self, every: Duration) -> Duration {
-        let ages = self.scopes.values().flat_map(|listed| {
-            let watched = listed.looked_into(FORGOTTEN);
-            watched.into_iter().filter(|day| can_change(day.date, today())).map(|day| day.age)
+        let ages = self.scopes.values().filter_map(|listed| {
+            let watched = listed.looked_into(FORGOTTEN).into_iter();
+            if listed.provider.span().is_some() {
+                let revision = listed.provider.revision();
+                watched.filter(|day| day.revision != revision).map(|_| every).next()
+            } else {
+                watched.filter(|day| can_change(day.date)).map(|day| day.age).max()
+            }
         });
         every.saturating_sub(ages.max().unwrap_or_default())
+    }
+
+    /// Takes note that somebody looks at a day that is in memory.
+    pub fn looked_at(&self, scope: ScopeNumber, date: Date) {
+        if let Some(listed) = self.scopes.get(&scope) {
+            listed.looked_at(date);
+        }
     }
 
     /// Asks again for days that are looked at and were last asked for `every` so long ago or nearly.
@@ -69,7 +81,11 @@ impl Catalog {
 }
 
 /// Whether there may still be news of a day.
-fn can_change(date: Date, today: Date) -> bool {
+pub fn can_change(date: Date) -> bool {
+    is_recent(date, today())
+}
+
+fn is_recent(date: Date, today: Date) -> bool {
     today.checked_sub(FINAL_AFTER.days()).is_ok_and(|final_until| date >= final_until)
 }
 
@@ -77,7 +93,7 @@ fn can_change(date: Date, today: Date) -> bool {
 /// `age` ago, and its neighbours as far as a page holds them, later ones first. `None` when nothing
 /// is due.
 fn window(mut watched: Vec<Watched>, today: Date, age: Duration) -> Option<Window> {
-    watched.retain(|day| can_change(day.date, today));
+    watched.retain(|day| is_recent(day.date, today));
     watched.sort_by_key(|day| day.date);
     let (oldest, first) = watched.iter().enumerate().max_by_key(|(_, day)| day.age)?;
     if first.age < age {

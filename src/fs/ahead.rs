@@ -25,7 +25,7 @@ impl Fs {
         let directory = Tree::directory(file).0;
         let ahead = self.ahead.looks.see(directory, file.position, siblings.len());
         for sibling in siblings.get(ahead).into_iter().flatten() {
-            if self.size(sibling).is_none() {
+            if self.size(sibling).is_none() && !sibling.is_growing() {
                 let (fs, file) = (Arc::clone(self), Arc::clone(sibling));
                 self.run_ahead(sibling, async move {
                     fs.open_object(&file, When::Ahead).await.map(drop)
@@ -60,7 +60,7 @@ impl Fs {
             OpenFile::Object(reader) => {
                 reader.fetch_whole().await.inspect_err(|failure| self.failed(file, failure))
             }
-            OpenFile::Whole(_) => Ok(()),
+            OpenFile::Growing(_) | OpenFile::Whole(_) => Ok(()),
         }
     }
 

@@ -20,6 +20,9 @@ impl Fs {
         if let Content::Inline(_) = file.object.content {
             return Ok(());
         }
+        if file.is_growing() {
+            return Err(Failure::new(Cause::NotFound, "the call goes on, and its log grows"));
+        }
         let unknown = || Failure::new(Cause::NotFound, "nothing of it is cached");
         let version = self.catalog.version(file.scope, file.day, &file.object.id);
         self.cache.pin(&file.object.id, &version.ok_or_else(unknown)?);

@@ -98,6 +98,10 @@ impl Fs {
         for file in &renewed.altered {
             if let Content::Remote { link, .. } = &file.object.content {
                 self.cache.renew_link(&file.object.id, link);
+                // Who mapped it while it grew has left pages that end too early.
+                if !file.is_growing() && self.cache.has_grown(&file.object.id) {
+                    drop(self.kernel.outdate(file.inode));
+                }
             }
         }
         let altered = renewed.altered.iter().map(|file| file.inode);

@@ -41,6 +41,9 @@ impl Fs {
     }
 
     fn state_of(&self, file: &File) -> &'static str {
+        if file.is_growing() {
+            return "growing";
+        }
         match self.catalog.state(file.scope, file.day, &file.object) {
             State::Pending => "pending",
             State::Ready => "ready",

@@ -57,6 +57,8 @@ struct LinkRecord {
     media: bool,
     #[serde(default)]
     open: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    growing: bool,
     #[serde(default)]
     size: Option<u64>,
 }
@@ -227,6 +229,7 @@ impl LinkRecord {
             sealed: seal_link(id, link.url().as_str(), links),
             media: link.is_media(),
             open: link.is_open(),
+            growing: link.is_growing(),
             size,
         }
     }
@@ -237,6 +240,7 @@ impl LinkRecord {
         let link = Link::parse(&url)?;
         let link = if self.media { link.to_media() } else { link };
         let link = if self.open { link.to_open() } else { link };
+        let link = if self.growing { link.to_growing() } else { link };
         Some(Content::Remote { link, claimed_size: self.size })
     }
 }
@@ -267,6 +271,7 @@ mod tests {
         let objects = [
             object("log/1", remote(link.clone())),
             object("log/2", remote(link.clone().to_media())),
+            object("log/5", remote(link.clone().to_growing())),
             object("log/3/gone", remote(link.to_open())),
             object("transcript/4", Content::Inline(Bytes::from_static(b"Hello"))),
         ];
@@ -286,8 +291,8 @@ mod tests {
         assert_eq!(read(&bytes, &key).unwrap(), day);
         let outlines = outlines(&bytes);
         let told = |of: fn(&Outline) -> bool| outlines.iter().map(of).collect::<Vec<_>>();
-        assert_eq!(told(|outline| outline.is_remote), [true, true, true, false]);
-        assert_eq!(told(|outline| outline.is_gone), [false, false, true, false]);
+        assert_eq!(told(|outline| outline.is_remote), [true, true, true, true, false]);
+        assert_eq!(told(|outline| outline.is_gone), [false, false, false, true, false]);
     }
 
     #[test]

@@ -275,3 +275,30 @@ fn an_api_key_lists_and_reads_and_its_user_is_warned() {
     assert!(refused.contains("api-key.txt: the account or key was refused"), "{refused}");
     assert!(refused.contains("hint: check in the control panel that the API key is"), "{refused}");
 }
+
+#[test]
+fn a_line_that_is_gone_takes_its_name_along_by_itself() {
+    if !can_mount() {
+        return;
+    }
+    let mut account = Account::empty(1);
+    for n in 0..2 {
+        let record = NewRecord::new(Content::ramp(n, 1_000));
+        account.add(NewSession::at(at(days_ago(1), 9, 0, 0)).open().record(record));
+    }
+    let ground = Ground::new(Options::default(), account);
+    let account = ground.sandbox.account();
+    let links: Vec<_> = account.files().into_iter().map(|f| ground.sandbox.link(f)).collect();
+    let list = write(&ground, &links.join("\n"));
+    let more = ["--auth", "none", "--poll", "1s", "--keep-gone=false"];
+    let mount = mount(&ground, &list, &more);
+    let recordings = mount.path("recordings");
+    let before = files(&recordings);
+    assert_eq!(before.len(), 2);
+    // By their names alone: whoever lists the directory would see it anyway.
+    let here = || before.iter().filter(|path| path.exists()).count();
+    assert_eq!(here(), 2);
+    write(&ground, &links[0]);
+    wait_until("one name is gone", || here() == 1);
+    assert_eq!(files(&recordings).len(), 1);
+}

@@ -12,10 +12,10 @@ use std::process::{Command, Stdio};
 
 use reelfs::sandbox::whatconverts::{Agency, NewLead};
 use reelfs::sandbox::{
-    Account, Action, Content, NewRecord, NewSession, Options, Rule, Target, Transcript,
+    Account, Action, Content, Kind, NewRecord, NewSession, Options, Rule, Target, Transcript,
 };
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, slashed, wait_until};
+use crate::ground::{Ground, Mount, at, can_mount, days_ago, no_answer, slashed, wait_until};
 
 /// A call with a recording and a log.
 fn call(minute: i8) -> NewSession {
@@ -254,4 +254,30 @@ fn a_refresh_tells_the_kernel_where_nobody_polls() {
     crate::ground::send_signal(mount.pid(), "HUP");
     wait_until("the name is gone", || !file.exists());
     assert_eq!(queries(&ground).len(), so_far + 1);
+}
+
+#[test]
+fn a_change_is_told_while_a_lookup_in_its_directory_waits() {
+    if !can_mount() {
+        return;
+    }
+    let mut account = Account::empty(1);
+    let session = account.add(call(0));
+    account.add(call(1));
+    let ground = Ground::new(Options::default(), account);
+    let mount = ground.mount(&["--poll", "1s", "--keep-gone=false", "--timeout", "170s"]);
+    let logs = day(&mount, "logs", 1);
+    let listed = names(&logs);
+    let (goes, waits) = (logs.join(&listed[0]), logs.join(&listed[1]));
+    assert!(goes.exists());
+    ground.sandbox.faults().add(no_answer().on_file(Kind::Log));
+    let waiting = std::thread::spawn(move || waits.exists());
+    let so_far = ground.media_requests().len();
+    wait_until("somebody waits for the size", || ground.media_requests().len() > so_far);
+    ground.sandbox.change(|account| account.remove(session));
+    wait_until("the name is gone", || !goes.exists());
+    assert!(!waiting.is_finished(), "and he still waits");
+    // Unmounting lets him go.
+    drop(mount);
+    waiting.join().unwrap();
 }

@@ -12,6 +12,7 @@ mod faults;
 mod find;
 mod get;
 mod ground;
+mod growing;
 mod http_source;
 mod kept;
 mod listing;

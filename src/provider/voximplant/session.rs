@@ -1,6 +1,6 @@
 //! One session of the history, as an [`Entry`]: its files, their names, its facts.
 //!
-//! Pure. A session that is still in progress is an entry without files; a link that the vendor has
+//! Pure. A session that is still in progress has its log alone, which grows; a link that the vendor has
 //! cleared is a file that is not there.
 
 mod files;
@@ -36,7 +36,10 @@ pub(super) fn entry(map: &Map<String, Value>) -> Option<Entry> {
         day,
         start: session.start.as_second(),
         facts: session.facts(map),
-        objects: session.end.map(|end| files::of(&session, end)).unwrap_or_default(),
+        objects: match session.end {
+            Some(end) => files::of(&session, end),
+            None => files::running(&session),
+        },
         id: session.id,
     })
 }

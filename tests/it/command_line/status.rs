@@ -50,6 +50,9 @@ fn a_mount_tells_what_it_is_doing_and_only_its_owner() {
     let logged = ground.sandbox.requests().len() as u64;
     assert_eq!(told["requests"]["today"], logged);
     assert_eq!(told["requests"]["media"], ground.media_requests().len() as u64);
+    assert_eq!(told["requests"]["left"], Value::Null, "there is no budget");
+    assert_eq!(told["cache"]["disk"]["limit_bytes"], 10_u64 << 30);
+    assert_eq!(told["news"]["queries"], 0);
     assert_eq!(told["bytes"]["served"], 1000);
     assert!(told["bytes"]["fetched"].as_u64() >= Some(1000), "{told}");
     assert!(told["token"]["expires"].as_str() > told["token"]["minted"].as_str(), "{told}");

@@ -58,6 +58,13 @@ pub(super) fn of(session: &Session<'_>, end: Timestamp) -> Vec<Object> {
     objects
 }
 
+/// The files of a session that goes on: its log, where there is one. A recording that is still being
+/// written can be changed at its beginning, too, when it is done.
+pub(super) fn running(session: &Session<'_>) -> Vec<Object> {
+    let link = link(session.fields, "log_file_url").map(Link::to_growing);
+    link.map(|link| log(session, session.start, link)).into_iter().collect()
+}
+
 /// One recording, and what is said of it.
 struct Take<'a> {
     session: &'a Session<'a>,

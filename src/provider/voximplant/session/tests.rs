@@ -80,13 +80,21 @@ fn attributes_and_facts_hold_no_link() {
 }
 
 #[test]
-fn a_session_in_progress_is_an_entry_without_files() {
+fn a_session_in_progress_has_its_log_alone() {
     for duration in [Value::Null, json!("")] {
         let mut session = full();
         session["duration"] = duration;
         let entry = entry_of(&session);
-        assert!(entry.objects.is_empty());
+        let [log] = &entry.objects[..] else { panic!("{:?}", entry.objects) };
+        assert_eq!((log.area, log.modified), (Area::Logs, entry.start));
+        let growing = |entry: &Entry| match &entry.objects.last().unwrap().content {
+            Content::Remote { link, .. } => link.is_growing(),
+            Content::Inline(_) => false,
+        };
+        assert!(growing(&entry) && !growing(&entry_of(&full())));
         assert!(!entry.facts.contains_key("end"));
+        session["log_file_url"] = "".into();
+        assert!(entry_of(&session).objects.is_empty());
     }
 }
 
