@@ -12,7 +12,7 @@ use bytes::Bytes;
 use jiff::civil::Date;
 use url::Url;
 
-pub use call::{Call, Day, Entry, Facts, Object};
+pub use call::{Call, Day, Entry, Facts, Object, facts_line};
 
 mod call;
 

@@ -3,6 +3,7 @@
 //! A link opens a call, so it is kept sealed under a key that comes of the account's credentials:
 //! who holds those could ask for the link anyway.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -14,29 +15,30 @@ use serde::{Deserialize, Serialize};
 use super::vault::SecretKey;
 use crate::types::{Area, Call, Content, Day, Facts, Link, NameParts, Object, ObjectId};
 
+/// What is long is borrowed where a day is written: it has thousands of calls.
 #[derive(Serialize, Deserialize)]
-struct DayRecord {
+struct DayRecord<'a> {
     date: Date,
-    calls: Vec<CallRecord>,
+    calls: Vec<CallRecord<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct CallRecord {
+struct CallRecord<'a> {
     id: Box<str>,
     start: i64,
-    facts: Box<str>,
-    objects: Vec<ObjectRecord>,
+    facts: Cow<'a, str>,
+    objects: Vec<ObjectRecord<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ObjectRecord {
+struct ObjectRecord<'a> {
     id: String,
     area: String,
     fields: Vec<String>,
     name: String,
     extension: String,
     modified: i64,
-    attributes: String,
+    attributes: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     link: Option<LinkRecord>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,7 +74,7 @@ pub(super) fn read(bytes: &[u8], links: &SecretKey) -> Option<Day> {
     Some(Day { date, calls: calls.collect::<Option<_>>()? })
 }
 
-fn parse(bytes: &[u8]) -> Option<DayRecord> {
+fn parse(bytes: &[u8]) -> Option<DayRecord<'static>> {
     serde_json::from_slice(&lz4_flex::decompress_size_prepended(bytes).ok()?).ok()
 }
 
@@ -101,21 +103,23 @@ pub(super) fn outlines(bytes: &[u8]) -> Vec<Outline> {
     objects.filter_map(|object| object.outline(date)).collect()
 }
 
-impl CallRecord {
-    fn of(call: &Call, links: &SecretKey) -> Self {
+impl<'a> CallRecord<'a> {
+    fn of(call: &'a Call, links: &SecretKey) -> Self {
         let objects = call.objects.iter().map(|object| ObjectRecord::of(object, links)).collect();
-        Self { id: call.id.clone(), start: call.start, facts: call.facts.clone(), objects }
+        let facts = Cow::Borrowed(&*call.facts);
+        Self { id: call.id.clone(), start: call.start, facts, objects }
     }
 
     fn call(self, links: &SecretKey) -> Option<Call> {
         let objects = self.objects.into_iter().map(|object| object.object(links).map(Arc::new));
         let objects = objects.collect::<Option<_>>()?;
-        Some(Call { id: self.id, start: self.start, facts: self.facts, objects })
+        let facts = self.facts.into_owned().into();
+        Some(Call { id: self.id, start: self.start, facts, objects })
     }
 }
 
-impl ObjectRecord {
-    fn of(object: &Object, links: &SecretKey) -> Self {
+impl<'a> ObjectRecord<'a> {
+    fn of(object: &'a Object, links: &SecretKey) -> Self {
         let id = object.id.as_str();
         let (link, text) = match &object.content {
             Content::Remote { link, claimed_size } => {
@@ -130,7 +134,7 @@ impl ObjectRecord {
             name: object.name.id.clone(),
             extension: object.name.extension.clone(),
             modified: object.modified,
-            attributes: object.attributes.as_text().to_owned(),
+            attributes: object.attributes.as_text().into(),
             link,
             text,
             gone: object.is_gone,
@@ -165,7 +169,7 @@ impl ObjectRecord {
             name: NameParts { fields: self.fields, id: self.name, extension: self.extension },
             content,
             modified: self.modified,
-            attributes: Facts::from_text(self.attributes),
+            attributes: Facts::from_text(self.attributes.into_owned()),
             is_gone: self.gone,
         })
     }

@@ -140,7 +140,7 @@ impl Provider for Two {
             id: "1".to_owned(),
             day: days_ago(1),
             start: at(days_ago(1), 9, 0, 0).as_second(),
-            facts: serde_json::Map::new(),
+            facts: "{}".into(),
             objects: vec![object("good"), object("bad")],
         };
         async { Ok(vec![entry]) }.boxed()
