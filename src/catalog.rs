@@ -125,11 +125,14 @@ impl Catalog {
             Look::Aged(Err(refusal)) => return Err(refusal),
             Look::Fresh(_) | Look::Outdated | Look::Unknown => listing.await,
         };
-        match (listed.known(date), outcome) {
-            (Some(day), Ok(())) => Ok(day),
-            (Some(day), Err(failure)) if failure.cause != Cause::Denied => Ok(day),
-            (_, Err(failure)) => Err(failure),
-            (None, Ok(())) => Err(Failure::new(Cause::Internal, "a listing left out a day")),
+        let left_out = || Failure::new(Cause::Internal, "a listing left out a day");
+        match (outcome, listed.known(date)) {
+            (Ok(days), known) => {
+                let listed = days.iter().find(|day| day.date == date).map(Arc::clone);
+                known.or(listed).ok_or_else(left_out)
+            }
+            (Err(failure), Some(day)) if failure.cause != Cause::Denied => Ok(day),
+            (Err(failure), _) => Err(failure),
         }
     }
 
@@ -168,11 +171,11 @@ impl Catalog {
         window: Window,
         entries: Vec<crate::types::Entry>,
         revision: u64,
-    ) {
-        let Some(listed) = self.scopes.get(&scope) else { return };
+    ) -> listings::Days {
+        let Some(listed) = self.scopes.get(&scope) else { return Arc::default() };
         let store = self.store_of(listed);
         let kept = |date: Date, object: &Object| self.is_kept(scope, date, object);
-        for (day, is_new) in listed.take_in(window, entries, revision, kept) {
+        let take = |(day, is_new): (Arc<Day>, bool)| {
             if let Some(store) = store {
                 if is_new {
                     store.keep_day(scope, day.date, &day.calls);
@@ -181,7 +184,9 @@ impl Catalog {
                 }
             }
             self.see(scope, day.date, &day);
-        }
+            day
+        };
+        listed.take_in(window, entries, revision, kept).into_iter().map(take).collect()
     }
 
     /// Whether an object that the vendor no longer lists is still shown.
