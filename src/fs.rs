@@ -196,7 +196,7 @@ impl Fs {
             let node = self.node(inode).await?;
             let file = match &node {
                 Node::Index(scope, date) => {
-                    OpenFile::Whole(self.tree.index(*scope, *date).await?.text)
+                    OpenFile::Whole(self.tree.index_text(*scope, *date).await?)
                 }
                 Node::File(file) => {
                     self.looked_at(file);
@@ -325,7 +325,7 @@ impl Fs {
     }
 
     fn with_index(&self, node: &Node, index: &Index) -> Known {
-        let mut known = self.with_size(node, index.text.len() as u64);
+        let mut known = self.with_size(node, index.size);
         known.attributes.modified = index.modified.unwrap_or(known.attributes.modified);
         known
     }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
 use jiff::civil::Date;
 
 use crate::catalog::{Catalog, Recent};
@@ -253,6 +254,11 @@ impl Tree {
     }
 
     /// The text of a day's file in `index/`.
+    pub async fn index_text(&self, scope: ScopeNumber, date: Date) -> Result<Bytes, Failure> {
+        Ok(self.folder(scope, date).await?.index_text())
+    }
+
+    /// What `stat` shows of that file.
     pub async fn index(&self, scope: ScopeNumber, date: Date) -> Result<Index, Failure> {
         Ok(self.folder(scope, date).await?.index())
     }

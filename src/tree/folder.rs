@@ -15,11 +15,11 @@ use crate::types::{Area, Day, Object, ObjectId, ScopeNumber, UNDATED};
 /// More numbers than are ever tried for one object: two of a day agree once in thousands of mounts.
 const MOST_ATTEMPTS: u64 = 1_000_000;
 
-/// The text of a day's file in `index/`.
-#[derive(Clone, Debug)]
+/// What `stat` shows of a day's file in `index/`.
+#[derive(Clone, Copy, Debug)]
 pub struct Index {
-    /// A JSON line a call.
-    pub text: Bytes,
+    /// Bytes of its text.
+    pub size: u64,
     /// When the last of its calls began or ended, in seconds since the Unix epoch; absent on a day
     /// without calls.
     pub modified: Option<i64>,
@@ -32,7 +32,8 @@ pub(super) struct Folder {
     files: BTreeMap<Area, Arc<[Arc<File>]>>,
     /// All of them, sorted by number.
     by_inode: Box<[Arc<File>]>,
-    /// Made when somebody wants it.
+    /// Known once somebody has wanted it. The text itself is made anew for each who opens it: it is
+    /// half of what a day takes.
     index: OnceLock<Index>,
 }
 
@@ -95,15 +96,21 @@ impl Folder {
 
     /// The day's index.
     pub(super) fn index(&self) -> Index {
-        self.index.get_or_init(|| self.make_index()).clone()
+        *self.index.get_or_init(|| {
+            let ends =
+                self.day.calls.iter().flat_map(|call| call.objects.iter().map(|o| o.modified));
+            let modified = self.day.calls.iter().map(|call| call.start).chain(ends).max();
+            Index { size: self.index_text().len() as u64, modified }
+        })
     }
 
     /// The day's index, if somebody has looked at it.
     pub(super) fn known_index(&self) -> Option<Index> {
-        self.index.get().cloned()
+        self.index.get().copied()
     }
 
-    fn make_index(&self) -> Index {
+    /// The text of the day's index: a JSON line a call.
+    pub(super) fn index_text(&self) -> Bytes {
         let date = match self.day.date {
             UNDATED => String::new(),
             date => date.strftime("/%Y/%m/%d").to_string(),
@@ -120,9 +127,7 @@ impl Folder {
             let comma = if facts == "{" { "" } else { "," };
             let _ = writeln!(text, "{facts}{comma}\"files\":{files}}}");
         }
-        let ends = self.day.calls.iter().flat_map(|call| call.objects.iter().map(|o| o.modified));
-        let modified = self.day.calls.iter().map(|call| call.start).chain(ends).max();
-        Index { text: text.into(), modified }
+        text.into()
     }
 }
 
