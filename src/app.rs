@@ -10,6 +10,7 @@ use crate::fuse::mountpoint;
 use problem::Problem;
 
 mod all;
+mod allocator;
 mod apps;
 mod auth_header;
 mod background;
@@ -41,6 +42,9 @@ mod whatconverts;
 
 /// Runs a command to its end. The exit code is 0, or 1 after an error was printed.
 pub fn run(command: Command, verbose: u8) -> ExitCode {
+    if matches!(command, Command::Mount(_)) {
+        allocator::settle();
+    }
     // A core dump would hold tokens and calls.
     if let Err(errno) = nix::sys::prctl::set_dumpable(false) {
         terminal::warn(&format!("core dumps stay possible: {errno}"));

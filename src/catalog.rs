@@ -138,11 +138,14 @@ impl Catalog {
             Look::Aged(Err(refusal)) => return Err(refusal),
             Look::Fresh(_) | Look::Outdated | Look::Unknown => listing.await,
         };
-        match (listed.known(date), outcome) {
-            (Some(day), Ok(())) => Ok(day),
-            (Some(day), Err(failure)) if failure.cause != Cause::Denied => Ok(day),
-            (_, Err(failure)) => Err(failure),
-            (None, Ok(())) => Err(Failure::new(Cause::Internal, "a listing left out a day")),
+        let left_out = || Failure::new(Cause::Internal, "a listing left out a day");
+        match (outcome, listed.known(date)) {
+            (Ok(days), known) => {
+                let listed = days.iter().find(|day| day.date == date).map(Arc::clone);
+                known.or(listed).ok_or_else(left_out)
+            }
+            (Err(failure), Some(day)) if failure.cause != Cause::Denied => Ok(day),
+            (Err(failure), _) => Err(failure),
         }
     }
 
@@ -181,11 +184,11 @@ impl Catalog {
         window: Window,
         entries: Vec<crate::types::Entry>,
         revision: u64,
-    ) {
-        let Some(listed) = self.scopes.get(&scope) else { return };
+    ) -> listings::Days {
+        let Some(listed) = self.scopes.get(&scope) else { return Arc::default() };
         let store = self.store_of(listed);
         let kept = |date: Date, object: &Object| self.is_kept(scope, date, object);
-        for (day, before) in listed.take_in(window, entries, revision, kept) {
+        let take = |(day, before): (Arc<Day>, Option<Arc<Day>>)| {
             let is_same = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, &day));
             if let Some(store) = store {
                 if is_same {
@@ -196,9 +199,11 @@ impl Catalog {
             }
             self.see(scope, day.date, &day);
             if let Some(before) = before.filter(|_| !is_same) {
-                self.changes.tell(Change { scope, before, after: day });
+                self.changes.tell(Change { scope, before, after: Arc::clone(&day) });
             }
-        }
+            day
+        };
+        listed.take_in(window, entries, revision, kept).into_iter().map(take).collect()
     }
 
     /// Whether an object that the vendor no longer lists is still shown.

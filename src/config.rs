@@ -377,6 +377,8 @@ pub enum StandIn {
     Generated,
     /// What `scripts/bench` measures on.
     Bench,
+    /// The same, with so many calls before that it keeps 1,000,000 objects.
+    Million,
 }
 
 /// The first day of a mount.

@@ -190,7 +190,7 @@ impl Fs {
             let node = self.node(inode).await?;
             let file = match &node {
                 Node::Index(..) | Node::Playlist(..) => {
-                    OpenFile::Whole(self.tree.generated(&node).await?.text)
+                    OpenFile::Whole(self.tree.generated_text(&node).await?)
                 }
                 Node::File(file) => {
                     self.looked_at(file);
@@ -291,7 +291,7 @@ impl Fs {
         let size = match node {
             Node::Index(..) | Node::Playlist(..) => {
                 let generated = self.tree.generated(node).await?;
-                return Ok(self.with_generated(node, &generated));
+                return Ok(self.with_generated(node, generated));
             }
             Node::Link(link) => link.target.len() as u64,
             Node::File(file) => {
@@ -316,7 +316,7 @@ impl Fs {
         let size = match node {
             Node::File(file) => self.size(file),
             Node::Index(..) | Node::Playlist(..) => match self.tree.known_generated(node) {
-                Some(generated) => return self.with_generated(node, &generated),
+                Some(generated) => return self.with_generated(node, generated),
                 None => None,
             },
             Node::Link(link) => Some(link.target.len() as u64),
@@ -329,8 +329,8 @@ impl Fs {
         known
     }
 
-    fn with_generated(&self, node: &Node, generated: &Generated) -> Known {
-        let mut known = self.with_size(node, generated.text.len() as u64);
+    fn with_generated(&self, node: &Node, generated: Generated) -> Known {
+        let mut known = self.with_size(node, generated.size);
         known.attributes.modified = generated.modified.unwrap_or(known.attributes.modified);
         known
     }

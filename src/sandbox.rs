@@ -23,6 +23,7 @@ mod account;
 mod api;
 mod bench;
 mod content;
+mod crowd;
 mod faults;
 mod generate;
 mod history;
@@ -51,6 +52,7 @@ pub use session::{Leg, NewRecord, NewSession, Record, Session, Transcript};
 pub use text::{KEYWORD_ERROR, KEYWORD_SESSION};
 pub use token::Credential;
 
+use crowd::Crowd;
 use listener::{Door, Peer};
 use server::Server;
 use tls::Tls;
@@ -134,6 +136,7 @@ impl Sandbox {
             access: Access::new(options.token_life, options.refuse_account)?,
             faults: Faults::default(),
             log: log::Log::default(),
+            crowd: options.crowd.then(|| Crowd::before(Timestamp::now())),
             options,
         });
         let desk = Desk::new(server.clone(), agency);

@@ -15,6 +15,7 @@ use places::Places;
 
 mod calendar;
 mod folder;
+mod generated;
 mod inode;
 mod name;
 mod places;
@@ -323,28 +324,6 @@ impl Tree {
             .folders
             .get(&(file.scope, file.day))
             .map_or_else(Arc::default, |f| f.files(file.object.area))
-    }
-
-    /// The bytes of a file that is made of a listing: a day's in `index/`, or its playlist.
-    pub async fn generated(&self, node: &Node) -> Result<Generated, Failure> {
-        let missing = || Failure::new(Cause::NotFound, "nothing is made of a listing here");
-        match *node {
-            Node::Index(scope, date) => Ok(self.folder(scope, date).await?.index()),
-            Node::Playlist(scope, date) => {
-                self.folder(scope, date).await?.playlist().ok_or_else(missing)
-            }
-            _ => Err(missing()),
-        }
-    }
-
-    /// The same, if somebody has looked at it before.
-    pub fn known_generated(&self, node: &Node) -> Option<Generated> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        match node {
-            Node::Index(scope, date) => known.folders.get(&(*scope, *date))?.known_index(),
-            Node::Playlist(scope, date) => known.folders.get(&(*scope, *date))?.playlist(),
-            _ => None,
-        }
     }
 
     /// The day's files, from its listing as it is now.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use jiff::civil::Date;
 use url::Url;
 
-pub use call::{Call, Day, Entry, Facts, Object, in_words};
+pub use call::{Call, Day, Entry, Facts, Object, facts_line, in_words};
 pub use query::{Query, QueryError, Seconds, TERMS, Term, Word};
 
 mod call;

@@ -101,12 +101,12 @@ def unmount(path):
 class Server:
     """The stand-in server, which counts the requests that it gets."""
 
-    def __init__(self, ground, name, *options):
+    def __init__(self, ground, name, *options, account="bench"):
         self.reelfs = ground.reelfs
         self.keys = ground.work / f"keys-{name}"
         log = ground.work / f"server-{name}.log"
         command = [
-            str(ground.reelfs), "sandbox", "--listen", "127.0.0.1:0", "--account", "bench",
+            str(ground.reelfs), "sandbox", "--listen", "127.0.0.1:0", "--account", account,
             "--pages", "--write-credentials", str(self.keys), *options,
         ]
         daemon = ground.start(command, log)

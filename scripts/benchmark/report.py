@@ -31,7 +31,7 @@ def cell_text(row, cell):
 
 def verdict_text(row):
     if not row.verdicts:
-        return row.note if row.note.startswith("not in this version") else "not measured"
+        return "not measured" if row.target else "stated"
     return "; ".join(f"{text} ({'reached' if holds else 'NOT reached'})" for text, holds in row.verdicts)
 
 

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 
 use url::Url;
 
-use super::connect::{client, refused, untrusted};
+use super::connect::{client, count, refused, untrusted};
 use super::problem::Problem;
 use super::{log, terminal, voximplant};
 use crate::config::{Apps, MountOptions};
@@ -61,8 +61,9 @@ fn connect(apps: &Apps) -> Result<(Voximplant, Url, String), Problem> {
     if !policy.allows(&base) {
         return Err(untrusted(&base));
     }
-    let vendor = Voximplant::new(client(policy, Some(key.credentials), options)?, &base);
-    Ok((vendor, base, key.name))
+    let client = client(policy, Some(key.credentials), options)?;
+    count(&client, &voximplant::budget(&base, &key.name));
+    Ok((Voximplant::new(client, &base), base, key.name))
 }
 
 /// The application of an id or a name, whole or up to its first dot.

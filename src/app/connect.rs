@@ -154,8 +154,19 @@ pub(super) fn refused(words: &Words, key: &str, base: &Url, failure: Failure) ->
 /// Bounds the requests a day that are made with a key.
 pub(super) fn limit(client: &Client, daily: Option<u64>, key: &SecretString) {
     let Some(daily) = daily else { return };
-    let ledger = environment::state().map(|directory| Quota::ledger_for(key, &directory));
-    client.limit(Quota { daily, ledger });
+    client.limit(Quota { daily, ledger: ledger(key) });
+}
+
+/// Counts the requests of a command that is no mount where mounts with the same key have a budget: it
+/// is refused none, and they have so many less.
+pub(super) fn count(client: &Client, key: &SecretString) {
+    if let Some(ledger) = ledger(key).filter(|ledger| ledger.exists()) {
+        client.limit(Quota { daily: u64::MAX, ledger: Some(ledger) });
+    }
+}
+
+fn ledger(key: &SecretString) -> Option<PathBuf> {
+    environment::state().map(|directory| Quota::ledger_for(key, &directory))
 }
 
 /// A client that keeps to what the options say.

@@ -13,6 +13,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::fs;
 use tokio::io::AsyncWriteExt as _;
 
+use super::connect::count;
 use super::list::{Opener, opener};
 use super::problem::Problem;
 use super::{log, terminal};
@@ -37,7 +38,10 @@ const AT_ONCE: usize = 4;
 pub(super) fn run(get: &Get, verbose: u8) -> Result<ExitCode, Problem> {
     log::to_stderr(verbose);
     super::runtime()?.block_on(async {
-        let Opener { client, warning, .. } = opener(&get.auth, &get.options)?;
+        let Opener { client, warning, budget, .. } = opener(&get.auth, &get.options)?;
+        if let Some(budget) = budget {
+            count(&client, &budget);
+        }
         if let Some(warning) = warning {
             terminal::warn(warning);
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use secrecy::SecretString;
 use url::Url;
 
 use super::connect::{Connection, Contents, client, limit, media};
@@ -37,7 +38,7 @@ pub(super) fn connect(
     if let Some(complaint) = list.complaint() {
         warnings.push(format!("{} has {complaint}", from.display()));
     }
-    let Opener { client, policy, warning } = opener(auth, options)?;
+    let Opener { client, policy, warning, .. } = opener(auth, options)?;
     warnings.extend(warning.map(str::to_owned));
     if !matches!(auth, Auth::None) {
         warnings.extend(strangers(&list.urls(), &policy));
@@ -67,23 +68,27 @@ pub(super) struct Opener {
     /// Who gets credentials.
     pub(super) policy: HostPolicy,
     pub(super) warning: Option<&'static str>,
+    /// What the budget of requests of the key's mounts is kept under.
+    pub(super) budget: Option<SecretString>,
 }
 
 /// A client with the credentials that `auth` names.
 pub(super) fn opener(auth: &Auth, options: &MountOptions) -> Result<Opener, Problem> {
-    let (hosts, credentials, warning): (&[&str], _, _) = match auth {
-        Auth::None => (&[], None, None),
+    let (mut warning, mut budget) = (None, None);
+    let (hosts, credentials): (&[&str], _) = match auth {
+        Auth::None => (&[], None),
         Auth::Voximplant(key) => {
             let key = voximplant::key(key, None, options)?;
-            (&vendor::HOSTS, Some(key.credentials), key.warning)
+            warning = key.warning;
+            budget = Some(voximplant::budget(&voximplant::base(options)?, &key.name));
+            (&vendor::HOSTS, Some(key.credentials))
         }
-        Auth::WhatConvertsToken(file) => {
+        Auth::WhatConvertsToken(file) | Auth::WhatConvertsBasic(file) => {
             let key = whatconverts::key(file.as_deref())?;
-            (&other_vendor::HOSTS, Some(key.for_links()), None)
-        }
-        Auth::WhatConvertsBasic(file) => {
-            let key = whatconverts::key(file.as_deref())?;
-            (&other_vendor::HOSTS, Some(key.basic()), None)
+            budget = Some(key.identity().name);
+            let is_token = matches!(auth, Auth::WhatConvertsToken(_));
+            let credentials = if is_token { key.for_links() } else { key.basic() };
+            (&other_vendor::HOSTS, Some(credentials))
         }
     };
     let mut policy = HostPolicy::new(hosts);
@@ -94,7 +99,7 @@ pub(super) fn opener(auth: &Auth, options: &MountOptions) -> Result<Opener, Prob
         policy = policy.trust(host.clone());
     }
     let client = client(policy.clone(), credentials, options)?;
-    Ok(Opener { client, policy, warning })
+    Ok(Opener { client, policy, warning, budget })
 }
 
 /// Says that some links get no credentials.

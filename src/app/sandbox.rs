@@ -36,7 +36,11 @@ pub(super) async fn start(settings: config::Sandbox) -> Result<Sandbox, Problem>
     };
     let started = match settings.stand_in {
         StandIn::Generated => Sandbox::start(options).await,
-        StandIn::Bench => Sandbox::start_with(options, Account::bench(Timestamp::now())).await,
+        StandIn::Bench | StandIn::Million => {
+            let crowd = settings.stand_in == StandIn::Million;
+            let options = Options { crowd, ..options };
+            Sandbox::start_with(options, Account::bench(Timestamp::now())).await
+        }
     };
     started.map_err(|error| Problem::of(&error))
 }

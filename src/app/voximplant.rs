@@ -67,7 +67,7 @@ pub(super) async fn connect(
     }
     let kept = store.map(|store| store.account(&key.identity, base.as_str()));
     let client = client(policy, Some(key.credentials), options)?;
-    limit(&client, options.daily_requests, &format!("voximplant {base} {}", key.name).into());
+    limit(&client, options.daily_requests, &budget(&base, &key.name));
     let mut provider = Voximplant::new(client.clone(), &base);
     let mut warnings: Vec<_> = key.warning.map(str::to_owned).into_iter().collect();
     let mut answers = !options.cache.offline;
@@ -106,6 +106,11 @@ pub(super) async fn connect(
         warnings,
         kept,
     })
+}
+
+/// What a budget of requests is kept under, for a key of this name.
+pub(super) fn budget(base: &Url, key: &str) -> SecretString {
+    format!("voximplant {base} {key}").into()
 }
 
 /// The base of the API.

@@ -355,8 +355,10 @@ impl Interest {
 
     /// The bytes of a range that the wanted blocks cover, all of them.
     async fn bytes(&self, range: Range<u64>) -> Result<Bytes, Failure> {
-        let mut joined = BytesMut::new();
         let (first, last) = (BlockIndex::of(range.start), BlockIndex::of(range.end - 1));
+        // Doubled step by step it would take twice as much, and be copied over and over.
+        let len = usize::try_from(range.end - range.start).unwrap_or(0);
+        let mut joined = BytesMut::with_capacity(if first == last { 0 } else { len });
         for index in (first.0..=last.0).map(BlockIndex) {
             let block = self.block(index).await?;
             let from = range.start.saturating_sub(index.start());

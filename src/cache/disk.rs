@@ -30,8 +30,8 @@ impl Blob {
             self.came_early.store(true, Ordering::Release);
             return;
         };
-        let (memory, number) = (Arc::clone(&self.memory), self.number());
-        let take = Box::new(move || memory.peek(number, index));
+        let waiting = self.memory.awaits_disk(self, index);
+        let take = Box::new(move || waiting.take());
         store.keep_block(store.blob(self.id(), version), index.0, take);
     }
 }

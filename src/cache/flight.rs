@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use tokio::time::{Instant, timeout_at};
 
@@ -143,7 +143,7 @@ impl Flight {
     /// Cuts a body into blocks, until it ends or nobody wants more of it.
     async fn read(&mut self, mut answer: RangeAnswer) -> Result<(), Failure> {
         let mut received = answer.offset;
-        let mut block = Vec::new();
+        let mut block = BytesMut::new();
         let mut patience = Instant::now() + self.patience();
         loop {
             let mut chunk = match timeout_at(patience, answer.body.next()).await {
@@ -160,11 +160,11 @@ impl Flight {
             while !chunk.is_empty() {
                 let room = usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX) - block.len();
                 if block.is_empty() {
-                    block.reserve_exact(self.block_len(answer.total));
+                    block = self.blob.memory.buffer(self.block_len(answer.total));
                 }
                 block.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
                 if block.len() as u64 == BLOCK_SIZE {
-                    self.hand_over(std::mem::take(&mut block).into());
+                    self.hand_over(std::mem::take(&mut block).freeze());
                     patience = Instant::now() + self.patience();
                     if self.rest.is_empty() || !self.is_wanted(answer.total).await {
                         return Ok(());
@@ -179,9 +179,9 @@ impl Flight {
         };
         // The last block of an object is short; any other one that is, is not all there yet.
         if received == size && !block.is_empty() {
-            // Its room was made for a whole block where the size was not known.
-            block.shrink_to_fit();
-            self.hand_over(block.into());
+            // Its buffer is that of a whole block where the size was not known.
+            let fits = block.len() == block.capacity();
+            self.hand_over(if fits { block.freeze() } else { Bytes::copy_from_slice(&block) });
         }
         self.blob.learn(&Version { total: size, validator: answer.validator })
     }

@@ -21,10 +21,13 @@ use crate::types::{Call, Cause, Day, Entry, Failure, Label, Object, UNDATED, Win
 /// How long a listing that could not be renewed is served before the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// The days of a listing: whoever waited for one has it from there, since it may have gone from memory
+/// again when a window had too many calls.
+pub(super) type Days = Arc<[Arc<Day>]>;
 /// A listing that is being made.
-pub(super) type Task = JoinHandle<Result<(), Failure>>;
+pub(super) type Task = JoinHandle<Result<Days, Failure>>;
 /// Its outcome, for all who wait.
-type Outcome = Shared<BoxFuture<'static, Result<(), Failure>>>;
+type Outcome = Shared<BoxFuture<'static, Result<Days, Failure>>>;
 
 /// A scope, and what is known of its days.
 pub(super) struct Listed {

@@ -75,8 +75,8 @@ impl Catalog {
         }
         let queries = listings.len();
         // One that fails keeps no other from being taken in.
-        let outcomes = join_all(listings).await.into_iter();
-        outcomes.collect::<Result<Vec<()>, _>>().map(|_| queries)
+        let failure = join_all(listings).await.into_iter().find_map(Result::err);
+        failure.map_or(Ok(queries), Err)
     }
 }
 

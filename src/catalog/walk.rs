@@ -12,7 +12,7 @@ use crate::types::Window;
 /// Most calls that a grown window may be expected to bring: five pages of Voximplant's history.
 const MOST_CALLS: usize = 5_000;
 
-/// The memory of a walk: the last window, and how many calls a day it brought.
+/// The memory of a walk: the last window, and how many calls a day there are.
 #[derive(Debug)]
 pub(super) struct Walk {
     /// Most days that one listing covers.
@@ -54,9 +54,11 @@ impl Walk {
         window
     }
 
-    /// Takes note of how many calls a window brought.
+    /// Takes note of how many calls a window brought. A quiet weekend makes no busy account a quiet
+    /// one: a window of weekdays has to fit in memory, too.
     pub(super) fn listed(&mut self, window: Window, calls: usize) {
-        self.calls_a_day = calls.div_ceil(length(window));
+        let fading = self.calls_a_day - self.calls_a_day / 4;
+        self.calls_a_day = calls.div_ceil(length(window)).max(fading);
     }
 
     fn widest(&self) -> u32 {
@@ -125,6 +127,18 @@ mod tests {
     #[test]
     fn a_busy_account_is_not_listed_far_ahead() {
         assert_eq!(queries(bounds().first.series(1.days()).take(8), 6_000), 8);
+    }
+
+    #[test]
+    fn a_quiet_weekend_is_not_taken_for_a_quiet_account() {
+        let (mut walk, mut next) = (Walk::new(32), bounds().first);
+        while bounds().contains(next) {
+            let window = walk.next(next, bounds(), |_| false);
+            assert_eq!(window, Window::day(next));
+            let is_busy = next.weekday().to_monday_one_offset() <= 5;
+            walk.listed(window, if is_busy { 6_000 } else { 100 });
+            next = next.tomorrow().unwrap();
+        }
     }
 
     #[test]

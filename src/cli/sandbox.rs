@@ -28,7 +28,8 @@ pub(super) struct TypedSandbox {
     /// Calls on each day
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     calls_per_day: u32,
-    /// What it has: generated, as the options above say; or bench, what scripts/bench measures on
+    /// What it has: generated, as the options above say; bench, what scripts/bench measures on; or
+    /// million, the same with 1,000,000 objects
     #[arg(long, value_name = "NAME", default_value = "generated",
           value_parser = config::stand_in)]
     account: StandIn,

@@ -20,12 +20,13 @@ pub fn since(text: &str) -> Result<Since, String> {
     }
 }
 
-/// Reads `generated` or `bench`.
+/// Reads `generated`, `bench` or `million`.
 pub fn stand_in(text: &str) -> Result<StandIn, String> {
     match text {
         "generated" => Ok(StandIn::Generated),
         "bench" => Ok(StandIn::Bench),
-        _ => Err("expected generated or bench".into()),
+        "million" => Ok(StandIn::Million),
+        _ => Err("expected generated, bench or million".into()),
     }
 }
 

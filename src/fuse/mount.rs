@@ -1,7 +1,6 @@
 //! A mount: from the settings to a session that answers the kernel, and down again.
 
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -18,9 +17,6 @@ use crate::types::shell_word;
 
 /// Threads that take requests from the kernel; each holds a buffer of 16 MiB.
 const DISPATCH_THREADS: usize = 2;
-
-/// The kernel's read-ahead on a mount, in KiB as its file takes it.
-const READ_AHEAD_KB: &str = "1024";
 
 /// Why something could not be mounted or unmounted.
 #[derive(Debug, thiserror::Error)]
@@ -146,8 +142,7 @@ impl Mount {
             drop(end.send(ending));
         };
         start_thread("reelfs-session", run).map_err(refused)?;
-        let metadata = std::fs::metadata(at).map_err(refused)?;
-        raise_read_ahead(metadata.dev());
+        std::fs::metadata(at).map_err(refused)?;
         Ok(mount)
     }
 
@@ -172,17 +167,6 @@ impl Drop for Mount {
             tracing::warn!("{error}");
         }
         self.fs.end();
-    }
-}
-
-/// Lets the kernel read further ahead than the 128 KiB that it allows a FUSE mount
-/// (`VM_READAHEAD_PAGES` in its `include/linux/mm.h`), so that a sequential reader costs fewer
-/// requests. Only root may; without it all works the same, a little slower.
-fn raise_read_ahead(device: u64) {
-    let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
-    let path = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
-    if let Err(error) = std::fs::write(&path, READ_AHEAD_KB) {
-        tracing::debug!("the kernel's read-ahead stays at its default: {error}");
     }
 }
 

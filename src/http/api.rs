@@ -122,7 +122,7 @@ impl Client {
         let mut ask = Ask::new(method, url, None);
         let mut schedule = Schedule::default();
         let urgency = Urgency::now();
-        let _pass = self.pass(0, &urgency, &ask, deadline).await?;
+        let _pass = self.api_pass(&urgency, &ask, deadline).await?;
         // What the try before this one met: it says more than that time ran out during this one.
         let mut earlier: Option<Result<ApiAnswer, Error>> = None;
         loop {

@@ -1,7 +1,8 @@
 //! One try of one request: the connection, the credentials, the redirects.
 //!
-//! It does not retry and judges no answer; `api` and `range` do. At most `connections` operations
-//! are under way at once, each holding its pass from the first try to the last byte.
+//! It does not retry and judges no answer; `api` and `range` do. At most `connections` transfers are
+//! under way at once, each holding its pass from the first try to the last byte; calls of an API have
+//! passes of their own, so that a listing does not wait for transfers that hang.
 
 use std::error::Error as _;
 use std::io;
@@ -29,10 +30,14 @@ use super::retry::{Fault, Schedule};
 use crate::metrics::{Errand, Metrics};
 use crate::source::Urgency;
 
+/// The gate for calls of an API is one for so many transfers: six calls fit, which are short. Listings
+/// come page after page, and vendors take it ill when many are asked for at once.
+const API_CONNECTIONS: usize = 2;
+
 /// How a [`Client`] behaves.
 pub struct Settings {
     /// Long transfers under way at once, at least 1; or twice as many requests for a block or
-    /// less.
+    /// less. Calls of an API come on top.
     pub connections: usize,
     /// The deadline of one operation, retries included.
     pub timeout: Duration,
@@ -60,6 +65,8 @@ struct Shared {
     policy: HostPolicy,
     credentials: Option<Credentials>,
     gate: Arc<Gate>,
+    /// For calls of an API.
+    api_gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     limiter: Limiter,
     budget: Budget,
@@ -122,6 +129,7 @@ impl Client {
                 policy: settings.policy,
                 credentials: settings.credentials,
                 gate: Gate::new(connections),
+                api_gate: Gate::new(connections.min(API_CONNECTIONS)),
                 metrics: Arc::default(),
                 limiter: Limiter::default(),
                 budget: Budget::default(),
@@ -167,7 +175,7 @@ impl Client {
         stall_limit(self.shared.timeout)
     }
 
-    /// The right to have one operation for `bytes` bytes under way.
+    /// The right to have one transfer of `bytes` bytes under way.
     pub(super) async fn pass(
         &self,
         bytes: u64,
@@ -175,7 +183,28 @@ impl Client {
         ask: &Ask,
         deadline: Instant,
     ) -> Result<Pass, Error> {
-        let pass = timeout_at(deadline, self.shared.gate.pass(bytes, urgency)).await;
+        self.pass_of(&self.shared.gate, bytes, urgency, ask, deadline).await
+    }
+
+    /// The right to have one call of an API under way.
+    pub(super) async fn api_pass(
+        &self,
+        urgency: &Urgency,
+        ask: &Ask,
+        deadline: Instant,
+    ) -> Result<Pass, Error> {
+        self.pass_of(&self.shared.api_gate, 0, urgency, ask, deadline).await
+    }
+
+    async fn pass_of(
+        &self,
+        gate: &Arc<Gate>,
+        bytes: u64,
+        urgency: &Urgency,
+        ask: &Ask,
+        deadline: Instant,
+    ) -> Result<Pass, Error> {
+        let pass = timeout_at(deadline, gate.pass(bytes, urgency)).await;
         let mut pass = pass.map_err(|_| Error::new(ask, Reason::TimedOut))?;
         pass.counted = Some(self.metrics().in_flight());
         Ok(pass)

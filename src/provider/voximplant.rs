@@ -64,13 +64,14 @@ impl Voximplant {
     pub async fn check(&self) -> Result<(), ApiError> {
         let now = Timestamp::now().as_second();
         let span = Span { from: now - 86_400, to: now };
-        self.page(span, 0, 1).await.map(drop)
+        let answer = self.ask(span, 0, 1).await?;
+        api::result::<Page<'_>>(&answer).map(drop)
     }
 
-    async fn page(&self, span: Span, offset: u64, count: u64) -> Result<Page, ApiError> {
+    /// Asks for a page.
+    async fn ask(&self, span: Span, offset: u64, count: u64) -> Result<ApiAnswer, ApiError> {
         let form = history::form(span, offset, count);
-        let answer = self.client.api(&self.get_call_history, &form, api::judge).await?;
-        api::result(&answer).and_then(history::page)
+        Ok(self.client.api(&self.get_call_history, &form, api::judge).await?)
     }
 
     async fn list_window(&self, window: Window) -> Result<Vec<Entry>, ApiError> {
@@ -97,7 +98,8 @@ impl Voximplant {
     async fn list_span(&self, span: Span, listing: &mut history::Listing) -> Result<(), ApiError> {
         let mut offset = 0;
         while offset <= history::LARGEST_OFFSET {
-            let page = self.page(span, offset, history::PAGE).await?;
+            let answer = self.ask(span, offset, history::PAGE).await?;
+            let page: Page<'_> = api::result(&answer)?;
             offset += page.len();
             listing.add(&page);
             if page.is_last(offset) {
@@ -125,7 +127,7 @@ pub fn decode(body: &[u8]) -> Vec<Entry> {
     let answer = ApiAnswer::made_up(200, body);
     let _ = api::judge(&answer);
     let mut listing = history::Listing::new(Window { first: Date::MIN, last: Date::MAX });
-    if let Ok(page) = api::result(&answer).and_then(history::page) {
+    if let Ok(page) = api::result::<Page<'_>>(&answer) {
         listing.add(&page);
     }
     listing.into_entries()

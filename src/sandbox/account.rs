@@ -171,6 +171,32 @@ impl Account {
 
     /// Adds a session, with an application where its name is new, and returns the session's id.
     pub fn add(&mut self, new: NewSession) -> u64 {
+        let session = self.make(new);
+        let key = (session.start, session.id);
+        let at = self.sessions.partition_point(|other| (other.start, other.id) < key);
+        self.sessions.insert(at, session);
+        key.1
+    }
+
+    /// Adds many sessions, whose ids, and those of their records, count from these numbers on. What is
+    /// added afterwards has ids as if they were not there.
+    pub(super) fn add_all(
+        &mut self,
+        first_session: u64,
+        first_record: u64,
+        all: impl Iterator<Item = NewSession>,
+    ) {
+        let next = (self.next_session, self.next_record);
+        (self.next_session, self.next_record) = (first_session, first_record);
+        for new in all {
+            let session = self.make(new);
+            self.sessions.push(session);
+        }
+        self.sessions.sort_by_key(|session| (session.start, session.id));
+        (self.next_session, self.next_record) = next;
+    }
+
+    fn make(&mut self, new: NewSession) -> Session {
         let id = self.next_session;
         self.next_session += 1;
         let mut session = Session {
@@ -193,10 +219,7 @@ impl Account {
             let record = self.add_record(&session, new.secure, record);
             session.records.push(record);
         }
-        let key = (session.start, session.id);
-        let at = self.sessions.partition_point(|other| (other.start, other.id) < key);
-        self.sessions.insert(at, session);
-        id
+        session
     }
 
     fn add_record(&mut self, session: &Session, secure: bool, new: NewRecord) -> Record {

@@ -26,6 +26,9 @@ pub struct Options {
     pub calls_per_day: u32,
     /// Whether its recordings are ramps rather than speech: see [`Plan::ramps`](super::Plan::ramps).
     pub ramps: bool,
+    /// Whether it also has the calls of a busy quarter, so many that an account of the benchmark keeps
+    /// 1,000,000 objects. They are listed and served, and no page shows them.
+    pub crowd: bool,
     /// How long each answer is held back.
     pub latency: Duration,
     /// The most bytes a second of each body.
@@ -71,6 +74,7 @@ impl Default for Options {
             days: 30,
             calls_per_day: 40,
             ramps: false,
+            crowd: false,
             latency: Duration::ZERO,
             rate: None,
             pages: false,

@@ -14,6 +14,7 @@ use super::Options;
 use super::account::{Account, File};
 use super::api::{self, ApiError, Parameters};
 use super::content::Content;
+use super::crowd::Crowd;
 use super::faults::{Action, Faults, Rule, Target};
 use super::listener::Peer;
 use super::log::{Log, LoggedRequest};
@@ -31,6 +32,8 @@ pub(super) struct Server {
     /// Scheme, host and port.
     pub(super) base_url: String,
     pub(super) account: RwLock<Arc<Account>>,
+    /// Calls that the account has beside its own.
+    pub(super) crowd: Option<Crowd>,
     pub(super) access: Access,
     pub(super) faults: Faults,
     pub(super) log: Log,
@@ -92,9 +95,12 @@ impl Server {
     }
 
     fn read(&self, parts: Parts, form: &[u8], connection: u64) -> (Call, LoggedRequest) {
-        let account = self.account();
         let path = parts.uri.path().to_owned();
         let parameters = Parameters::parse(parts.uri.query().unwrap_or_default(), form);
+        let mut account = self.account();
+        if let Some(crowd) = &self.crowd {
+            account = crowd.join(account, &path, &parameters);
+        }
         let file = self.file(&account, &path);
         let target = match (api::method(&path, &parameters), file) {
             (Some(method), _) => Target::Api(method),

@@ -3,6 +3,7 @@
 //! A link opens a call, so it is kept sealed under a key that comes of the account's credentials:
 //! who holds those could ask for the link anyway.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,29 +20,30 @@ use crate::types::{Area, Call, Content, Day, Facts, Link, NameParts, Object, Obj
 /// So many times its length is the most that LZ4 makes of a text.
 const MOST_TIMES: usize = 255;
 
+/// What is long is borrowed where a day is written: it has thousands of calls.
 #[derive(Serialize, Deserialize)]
-struct DayRecord {
+struct DayRecord<'a> {
     date: Date,
-    calls: Vec<CallRecord>,
+    calls: Vec<CallRecord<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct CallRecord {
+struct CallRecord<'a> {
     id: Box<str>,
     start: i64,
-    facts: Box<str>,
-    objects: Vec<ObjectRecord>,
+    facts: Cow<'a, str>,
+    objects: Vec<ObjectRecord<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ObjectRecord {
+struct ObjectRecord<'a> {
     id: String,
     area: String,
     fields: Vec<String>,
     name: String,
     extension: String,
     modified: i64,
-    attributes: String,
+    attributes: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     link: Option<LinkRecord>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,7 +81,7 @@ pub(super) fn read(bytes: &[u8], links: &SecretKey) -> Option<Day> {
     Some(Day { date, calls: calls.collect::<Option<_>>()? })
 }
 
-fn parse(bytes: &[u8]) -> Option<DayRecord> {
+fn parse(bytes: &[u8]) -> Option<DayRecord<'static>> {
     let (size, _) = bytes.split_first_chunk::<4>()?;
     // The bytes say how much room they take, and that much is taken before they are looked at.
     let most = bytes.len().saturating_mul(MOST_TIMES);
@@ -139,10 +141,11 @@ pub(super) fn texts(
     Some((texts, missing))
 }
 
-impl CallRecord {
-    fn of(call: &Call, links: &SecretKey) -> Self {
+impl<'a> CallRecord<'a> {
+    fn of(call: &'a Call, links: &SecretKey) -> Self {
         let objects = call.objects.iter().map(|object| ObjectRecord::of(object, links)).collect();
-        Self { id: call.id.clone(), start: call.start, facts: call.facts.clone(), objects }
+        let facts = Cow::Borrowed(&*call.facts);
+        Self { id: call.id.clone(), start: call.start, facts, objects }
     }
 
     fn call(self, links: &SecretKey) -> Option<Call> {
@@ -153,12 +156,17 @@ impl CallRecord {
         if !is_line || self.facts.chars().any(char::is_control) {
             return None;
         }
-        Some(Call { id: self.id, start: self.start, facts: self.facts, objects })
+        Some(Call {
+            id: self.id,
+            start: self.start,
+            facts: self.facts.into_owned().into(),
+            objects,
+        })
     }
 }
 
-impl ObjectRecord {
-    fn of(object: &Object, links: &SecretKey) -> Self {
+impl<'a> ObjectRecord<'a> {
+    fn of(object: &'a Object, links: &SecretKey) -> Self {
         let id = object.id.as_str();
         let (link, text) = match &object.content {
             Content::Remote { link, claimed_size } => {
@@ -173,7 +181,7 @@ impl ObjectRecord {
             name: object.name.id.clone(),
             extension: object.name.extension.clone(),
             modified: object.modified,
-            attributes: object.attributes.as_text().to_owned(),
+            attributes: object.attributes.as_text().into(),
             link,
             text,
             gone: object.is_gone,

@@ -15,11 +15,11 @@ use crate::types::{Area, Call, Day, Object, ObjectId, ScopeNumber, UNDATED};
 /// More numbers than are ever tried for one object: two of a day agree once in thousands of mounts.
 const MOST_ATTEMPTS: u64 = 1_000_000;
 
-/// A file that is made of a day's listing.
-#[derive(Clone, Debug)]
+/// What `stat` shows of a file that is made of a day's listing.
+#[derive(Clone, Copy, Debug)]
 pub struct Generated {
-    /// Its bytes.
-    pub text: Bytes,
+    /// Bytes of its text.
+    pub size: u64,
     /// When the last of the day's calls began or ended, in seconds since the Unix epoch; absent on a day
     /// without calls.
     pub modified: Option<i64>,
@@ -32,7 +32,8 @@ pub struct Folder {
     files: BTreeMap<Area, Arc<[Arc<File>]>>,
     /// All of them, sorted by number.
     by_inode: Box<[Arc<File>]>,
-    /// Made when somebody wants it.
+    /// Known once somebody has wanted it, as is that of the playlist. The texts are made anew for each who
+    /// opens one: the index is half of what a day takes.
     index: OnceLock<Generated>,
     playlist: OnceLock<Option<Generated>>,
 }
@@ -102,21 +103,32 @@ impl Folder {
 
     /// The day's index.
     pub(super) fn index(&self) -> Generated {
-        self.index.get_or_init(|| self.make_index()).clone()
+        *self.index.get_or_init(|| {
+            let ends =
+                self.day.calls.iter().flat_map(|call| call.objects.iter().map(|o| o.modified));
+            let modified = self.day.calls.iter().map(|call| call.start).chain(ends).max();
+            Generated { size: self.index_text().len() as u64, modified }
+        })
     }
 
     /// The day's index, if somebody has looked at it.
     pub(super) fn known_index(&self) -> Option<Generated> {
-        self.index.get().cloned()
+        self.index.get().copied()
     }
 
     /// The day's playlist; none where nothing was recorded, or where a file has its name.
     pub(super) fn playlist(&self) -> Option<Generated> {
-        let make = || {
-            let is_taken = self.file(Area::Recordings, playlist::NAME).is_some();
-            if is_taken { None } else { playlist::of(&self.files(Area::Recordings)) }
-        };
-        self.playlist.get_or_init(make).clone()
+        *self.playlist.get_or_init(|| {
+            let size = self.playlist_text()?.len() as u64;
+            let files = self.files(Area::Recordings);
+            Some(Generated { size, modified: files.iter().map(|f| f.object.modified).max() })
+        })
+    }
+
+    /// The text of the day's playlist.
+    pub(super) fn playlist_text(&self) -> Option<Bytes> {
+        let is_taken = self.file(Area::Recordings, playlist::NAME).is_some();
+        if is_taken { None } else { playlist::of(&self.files(Area::Recordings)) }
     }
 
     /// Its calls, each with its files.
@@ -129,7 +141,8 @@ impl Folder {
         })
     }
 
-    fn make_index(&self) -> Generated {
+    /// The text of the day's index: a JSON line a call.
+    pub(super) fn index_text(&self) -> Bytes {
         let mut paths: HashMap<&ObjectId, String> =
             self.by_inode.iter().map(|file| (&file.object.id, file.path())).collect();
         let mut text = String::new();
@@ -141,9 +154,7 @@ impl Folder {
             let comma = if facts == "{" { "" } else { "," };
             let _ = writeln!(text, "{facts}{comma}\"files\":{files}}}");
         }
-        let ends = self.day.calls.iter().flat_map(|call| call.objects.iter().map(|o| o.modified));
-        let modified = self.day.calls.iter().map(|call| call.start).chain(ends).max();
-        Generated { text: text.into(), modified }
+        text.into()
     }
 }
 

@@ -7,19 +7,22 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::File;
-use super::folder::Generated;
 use crate::types::Facts;
 
 /// Its name.
 pub(super) const NAME: &str = "playlist.m3u8";
 
 /// The playlist of files; none where there are none.
-pub(super) fn of(files: &[Arc<File>]) -> Option<Generated> {
+pub(super) fn of(files: &[Arc<File>]) -> Option<Bytes> {
+    if files.is_empty() {
+        return None;
+    }
     let mut files: Vec<_> = files.iter().collect();
     // Names begin with the time, but not with the day: what began after midnight comes last.
     files.sort_by_key(|file| (file.object.attributes.get("start").map(str::to_owned), &file.name));
-    let modified = files.iter().map(|file| file.object.modified).max()?;
     let mut text = "#EXTM3U\n".to_owned();
     for file in files {
         let facts = &file.object.attributes;
@@ -30,7 +33,7 @@ pub(super) fn of(files: &[Arc<File>]) -> Option<Generated> {
         let seconds = seconds.map_or_else(|| "-1".to_owned(), |seconds| seconds.to_string());
         let _ = writeln!(text, "#EXTINF:{seconds},{}\n{}", title(facts, &file.name), file.name);
     }
-    Some(Generated { text: text.into(), modified: Some(modified) })
+    Some(text.into())
 }
 
 /// What a player shows: when, which way, with whom. The name, where nothing of that is known.
@@ -74,9 +77,9 @@ mod tests {
         let playlist = of(&files).unwrap();
         let text = "#EXTM3U\n#EXTINF:-1,14:23:55 +1555, \u{e9}\n142355-in-2.mp3\n\
                     #EXTINF:5,00:00:07 in\n000007-in-1.mp3\n";
-        assert_eq!((playlist.text, playlist.modified), (text.into(), Some(9)));
+        assert_eq!(playlist, text);
         assert!(of(&[]).is_none());
         let bare = of(&[file("first.mp3", &[])]).unwrap();
-        assert_eq!(bare.text, "#EXTM3U\n#EXTINF:-1,first.mp3\nfirst.mp3\n");
+        assert_eq!(bare, "#EXTM3U\n#EXTINF:-1,first.mp3\nfirst.mp3\n");
     }
 }

@@ -80,8 +80,8 @@ pub struct Entry {
     pub day: Date,
     /// When the call began, in seconds since the Unix epoch.
     pub start: i64,
-    /// All of the call's facts for the index: no link, no credential.
-    pub facts: serde_json::Map<String, serde_json::Value>,
+    /// All of the call's facts for the index, as [`facts_line`] writes them: no link, no credential.
+    pub facts: Box<str>,
     /// Its files. Empty while the call is in progress.
     pub objects: Vec<Object>,
 }
@@ -93,8 +93,7 @@ pub struct Call {
     pub id: Box<str>,
     /// When it began, in seconds since the Unix epoch.
     pub start: i64,
-    /// Its facts for the index, as the text of one JSON object; it has no `files`. A tree of JSON
-    /// values takes ten times its text.
+    /// Its facts for the index, as [`facts_line`] writes them.
     pub facts: Box<str>,
     /// Its files.
     pub objects: Box<[Arc<Object>]>,
@@ -148,12 +147,17 @@ fn facts_in_words(facts: &str) -> String {
 }
 
 impl From<Entry> for Call {
-    fn from(mut entry: Entry) -> Self {
-        entry.facts.remove("files");
-        let facts = json_line(&Value::Object(entry.facts)).into();
+    fn from(entry: Entry) -> Self {
         let objects = entry.objects.into_iter().map(Arc::new).collect();
-        Self { id: entry.id.into(), start: entry.start, facts, objects }
+        Self { id: entry.id.into(), start: entry.start, facts: entry.facts, objects }
     }
+}
+
+/// A call's facts as the text of one JSON object; it has no `files`, which the index adds. A day has
+/// thousands of calls, and a tree of JSON values takes ten times its text.
+pub fn facts_line(mut facts: serde_json::Map<String, serde_json::Value>) -> Box<str> {
+    facts.remove("files");
+    json_line(&serde_json::Value::Object(facts)).into()
 }
 
 /// The calls of one day, in order of their start.

@@ -5,11 +5,14 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 
 use reelfs::sandbox::whatconverts::{Agency, NewLead};
-use reelfs::sandbox::{Content, Options};
+use reelfs::sandbox::{Account, Content, NewRecord, NewSession, Options};
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, is_object, slashed, text};
+use crate::ground::{
+    Ground, Mount, REELFS, at, can_mount, days_ago, is_object, output, slashed, text,
+};
 
 const SIZE: u64 = 5_000;
 const CALLS: i8 = 50;
@@ -93,4 +96,43 @@ fn the_count_outlives_the_mount_in_a_file_that_tells_nothing() {
     assert!(is_over_budget(&recordings(&again)), "a day that is not known costs a request");
     let started = ground.sandbox.requests().len() - asked;
     assert!(started <= 2, "{started}: what a mount asks when it starts, and nothing more");
+}
+
+#[test]
+fn commands_that_are_no_mounts_count_in_the_budget_of_the_key() {
+    if !can_mount() {
+        return;
+    }
+    let mut account = Account::empty(1);
+    let call = NewSession::at(at(days_ago(1), 9, 0, 0)).incoming("+15551230001");
+    account.add(call.record(NewRecord::new(Content::ramp(7, SIZE))));
+    let ground = Ground::new(Options::default(), account);
+    let state = ground.dir.path().join("state");
+    let link = ground.sandbox.link(ground.sandbox.account().files()[0]);
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(REELFS);
+        command.args(arguments).args(["--api-url", ground.sandbox.base_url(), "--credentials"]);
+        command.arg(ground.credentials()).env("XDG_STATE_HOME", &state);
+        let done = output(&mut command);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+    };
+    let to = ground.dir.path().join("a.mp3");
+    let get = ["get", &link, "-o", to.to_str().unwrap()];
+    run(&get);
+    assert!(!state.join("reelfs").exists(), "without a budget nothing is counted");
+
+    drop(ground.mount(&["--daily-requests", "100"]));
+    let ledgers = fs::read_dir(state.join("reelfs")).unwrap().map(|entry| entry.unwrap().path());
+    let ledgers: Vec<_> = ledgers.filter(|path| path.extension().is_none()).collect();
+    let [ledger] = &ledgers[..] else { panic!("{ledgers:?}") };
+    let used = || {
+        let text = fs::read_to_string(ledger).unwrap();
+        text.trim_end().split_once(' ').unwrap().1.parse::<usize>().unwrap()
+    };
+    let before = used();
+    ground.sandbox.clear_requests();
+    run(&get);
+    run(&["apps"]);
+    assert_eq!(ground.sandbox.requests().len(), 2);
+    assert_eq!(used(), before + 2);
 }

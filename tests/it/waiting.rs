@@ -89,7 +89,7 @@ fn what_is_known_and_the_end_of_a_mount_wait_for_no_server() {
         return;
     }
     let ground = ground(20);
-    // So many that the listing need not wait for a reader's connection.
+    // So many that all readers reach the server.
     let mount = ground.mount(&["--timeout", "120s", "--connections", "200"]);
     let paths = recordings(&mount);
     let known = fs::metadata(&paths[0]).unwrap().len();
@@ -118,6 +118,28 @@ fn what_is_known_and_the_end_of_a_mount_wait_for_no_server() {
     }
 }
 
+#[test]
+fn a_listing_waits_for_no_transfers_that_hang() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground(20);
+    let mount = ground.mount(&["--timeout", "120s", "--connections", "4"]);
+    let paths = recordings(&mount);
+    let faults = ground.sandbox.faults();
+    faults.add(Rule::new(Action::Stall { after: 10 }).on_file(Kind::Recording));
+    let mut readers: Vec<Child> = paths.iter().map(|path| reader(path)).collect();
+    // Four, and the one that is a reader's alone: more wait at the gate.
+    wait_until("all connections hang", || ground.media_requests().len() >= 5);
+    let unlisted = mount.path("recordings").join(slashed(days_ago(3)));
+    assert_eq!(fs::read_dir(unlisted).unwrap().count(), 20);
+    assert!(readers.iter_mut().all(|reader| reader.try_wait().unwrap().is_none()), "all wait on");
+    for reader in &mut readers {
+        reader.kill().unwrap();
+        wait_until("the reader is gone", || reader.try_wait().unwrap().is_some());
+    }
+}
+
 /// One day with two objects, `good` and `bad`.
 struct Two;
 
@@ -143,7 +165,7 @@ impl Provider for Two {
             id: "1".to_owned(),
             day: days_ago(1),
             start: at(days_ago(1), 9, 0, 0).as_second(),
-            facts: serde_json::Map::new(),
+            facts: "{}".into(),
             objects: vec![object("good"), object("bad")],
         };
         async { Ok(vec![entry]) }.boxed()

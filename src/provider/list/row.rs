@@ -12,7 +12,7 @@ use super::Links;
 use crate::provider::fields::Fields;
 use crate::provider::scrub;
 use crate::provider::whatconverts::download_link;
-use crate::types::{Area, Content, Entry, Link, NameParts, Object, ObjectId, UNDATED};
+use crate::types::{Area, Content, Entry, Link, NameParts, Object, ObjectId, UNDATED, facts_line};
 
 /// Headings, as letters and digits in lower case, of the link, best first.
 const LINK: [&str; 13] = [
@@ -106,7 +106,7 @@ pub(super) fn entry(cells: &Map<String, Value>, links: Links) -> Result<Entry, &
         id: format!("{hash:016x}"),
         day: start.map_or(UNDATED, |start| start.to_zoned(TimeZone::UTC).date()),
         start: seconds,
-        facts,
+        facts: facts_line(facts),
         objects: vec![object],
     })
 }

@@ -98,18 +98,16 @@ pub(super) fn judge(answer: &ApiAnswer) -> Verdict {
     }
 }
 
-/// The whole answer, when it is one that has a result.
-pub(super) fn result(answer: &ApiAnswer) -> Result<Map<String, Value>, ApiError> {
-    let json = serde_json::from_slice::<Map<String, Value>>(&answer.body);
-    if let Ok(json) = &json
-        && let Some(error) = json.get("error").and_then(Value::as_object)
-    {
+/// What an answer holds, when it is one that has a result.
+pub(super) fn result<'a, T: Deserialize<'a>>(answer: &'a ApiAnswer) -> Result<T, ApiError> {
+    let envelope = serde_json::from_slice::<Envelope>(&answer.body);
+    if let Ok(Envelope { error: Some(error), .. }) = &envelope {
         return Err(refusal(Fields(error)));
     }
     if let Some(error) = answer.refusal() {
         return Err(error.into());
     }
-    json.map_err(|_| {
+    serde_json::from_slice(&answer.body).map_err(|_| {
         let kind = answer.content_type.as_deref().unwrap_or("no content type");
         ApiError::Garbage(scrub::line(kind))
     })

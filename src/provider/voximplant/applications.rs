@@ -5,6 +5,9 @@
 
 use std::collections::HashSet;
 
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
+
 use super::{ApiError, Voximplant, api};
 use crate::provider::fields::Fields;
 use crate::types::{Content, Entry};
@@ -33,7 +36,7 @@ impl Voximplant {
             let offset = applications.len().to_string();
             let form = [("count", PAGE.to_string()), ("offset", offset)];
             let answer = self.client.api(&url, &form, api::judge).await?;
-            let answer = api::result(&answer)?;
+            let answer: Map<String, Value> = api::result(&answer)?;
             let page: Vec<_> = Fields(&answer).objects("result").collect();
             let count = page.len() as u64;
             applications.extend(page.into_iter().filter_map(application));
@@ -52,7 +55,7 @@ impl Voximplant {
             ("secure_record_storage", secure.to_string()),
         ];
         let answer = self.client.api(&url, &form, api::judge).await?;
-        api::result(&answer).map(drop)
+        api::result::<IgnoredAny>(&answer).map(drop)
     }
 
     /// The same account, whose files ask for no authorization where an application is not secure.
@@ -78,12 +81,11 @@ pub(super) fn open(entries: &mut [Entry], applications: &HashSet<String>) {
         return;
     }
     for entry in entries {
-        let id = Fields(&entry.facts).text("application_id");
-        if !id.is_some_and(|id| applications.contains(&id)) {
-            continue;
-        }
         for object in &mut entry.objects {
-            if let Content::Remote { link, .. } = &mut object.content {
+            let id = object.attributes.get("application_id");
+            if let Content::Remote { link, .. } = &mut object.content
+                && id.is_some_and(|id| applications.contains(id))
+            {
                 *link = link.clone().to_open();
             }
         }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::provider::fields::Fields;
 use crate::provider::scrub;
-use crate::types::Entry;
+use crate::types::{Entry, facts_line};
 
 /// What stands in a name for what is not known.
 const UNKNOWN: &str = "unknown";
@@ -35,7 +35,7 @@ pub(super) fn entry(map: &Map<String, Value>) -> Option<Entry> {
     Some(Entry {
         day,
         start: session.start.as_second(),
-        facts: session.facts(map),
+        facts: facts_line(session.facts(map)),
         objects: match session.end {
             Some(end) => files::of(&session, end),
             None => files::running(&session),

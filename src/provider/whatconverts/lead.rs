@@ -12,7 +12,7 @@ use url::Url;
 use super::{Media, api};
 use crate::provider::fields::Fields;
 use crate::provider::scrub;
-use crate::types::{Area, Content, Entry, Facts, Link, NameParts, Object, ObjectId};
+use crate::types::{Area, Content, Entry, Facts, Link, NameParts, Object, ObjectId, facts_line};
 
 /// Where recordings are.
 pub(super) struct Links<'a> {
@@ -61,7 +61,7 @@ pub(super) fn entry(fields: Fields<'_>, links: &Links<'_>) -> Option<Entry> {
     Some(Entry {
         day: start.to_zoned(TimeZone::UTC).date(),
         start: start.as_second(),
-        facts: lead.facts(),
+        facts: facts_line(lead.facts()),
         objects: lead.objects(links),
         id: lead.id,
     })
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(object.name.id, "153928001-voicemail");
         assert_eq!(object.modified, entry.start + 65);
         assert!(entry.objects[0].attributes.get("spam") == Some("false"));
-        let facts = Value::Object(entry.facts).to_string();
+        let facts = entry.facts;
         assert!(!facts.contains("http") && !facts.contains("[link]"), "{facts}");
     }
 
