@@ -4,7 +4,7 @@
 //! Whatever was done: what is read is right or not there, nothing waits, and what is kept afterwards
 //! is found again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -19,6 +19,7 @@ use reelfs::source::{Identity, Version};
 use reelfs::store::{Account, Known, Settings, State, Store, decode};
 use reelfs::types::{
     Area, BLOCK_SIZE, Call, Content, Link, NameParts, Object, ObjectId, ScopeNumber, Validator,
+    Word,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -95,7 +96,7 @@ struct Table {
     context: &'static [&'static str],
 }
 
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 8] = [
     Table { name: "days", columns: &["day", "account", "listed", "body"], context: &["day"] },
     Table { name: "objects", columns: &["day", "object", "body"], context: &["object"] },
     Table { name: "notes", columns: &["name", "account", "body"], context: &["name"] },
@@ -106,6 +107,8 @@ const TABLES: [Table; 6] = [
     },
     Table { name: "pins", columns: &["blob"], context: &[] },
     Table { name: "totals", columns: &["bytes"], context: &[] },
+    Table { name: "texts", columns: &["text", "day", "call"], context: &[] },
+    Table { name: "indexed", columns: &["day", "missing", "which"], context: &[] },
 ];
 
 /// A value as it is written: a number; `null`; `x:` and bytes in hexadecimal; `p:` the same with a
@@ -248,6 +251,9 @@ impl Ground {
         let Ok(store) = Store::open(&self.settings()) else { return };
         let account = account(&store);
         look(&account, is_forged);
+        let words = [Word { text: "refund".to_owned(), is_prefix: true }];
+        let search = account.search(&words);
+        let _ = search.map(|search| account.searched(&search, ScopeNumber::WHOLE, DAY).is_some());
         let _ = (store.survey(), account.has_days(), account.notes("retention"));
         let _ = store.each_object(|_, outline, _| super::plain_name(&outline.name));
         let _ = store.verify();
@@ -315,6 +321,7 @@ fn calls() -> Vec<Call> {
 fn keep(store: &Store, account: &Account) {
     account.keep_day(ScopeNumber::WHOLE, DAY, &calls());
     account.keep_note("retention", "logs 1month");
+    account.index_day(ScopeNumber::WHOLE, DAY, HashMap::new());
     for (id, total) in OBJECTS {
         let (id, version) = (ObjectId::new(id), version(total));
         let known = Known { state: State::Ready, version: Some(version.clone()) };

@@ -180,6 +180,9 @@ impl Account {
     }
 }
 
+/// A number that the words of a text are still under, which is gone, is free again.
+const INDEX: &str = "INSERT OR REPLACE INTO words (rowid, text) VALUES (?, ?)";
+
 /// Puts the words of a day into the index, in the place of those that were there.
 pub(super) fn index_day(
     change: &Connection,
@@ -195,7 +198,7 @@ pub(super) fn index_day(
     };
     change.prepare_cached("DELETE FROM texts WHERE day = ?")?.execute([day.0])?;
     let mut call = change.prepare_cached("INSERT INTO texts (day, call) VALUES (?, ?)")?;
-    let mut words = change.prepare_cached("INSERT INTO words (rowid, text) VALUES (?, ?)")?;
+    let mut words = change.prepare_cached(INDEX)?;
     for (id, text) in texts {
         let row = call.insert(params![day.0, call_number(&id)])?;
         words.execute(params![row, text])?;
