@@ -84,6 +84,7 @@ impl Ground {
         self.sandbox = self.runtime.block_on(empty).unwrap();
         self.options.listen = address;
         wait_until("the port is closed", || std::net::TcpStream::connect(address).is_err());
+        wait_until("its connections are cut", || !serves_anybody(address.port()));
     }
 
     /// Starts it again where it was, with the same account and a new key.
@@ -327,6 +328,17 @@ pub(crate) fn sh(script: &str) -> String {
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{script}\n{out}{err}");
     out
+}
+
+/// Whether there is a connection to a port of this machine that is answered: `proc_net_tcp(5)`.
+fn serves_anybody(port: u16) -> bool {
+    const ESTABLISHED: &str = "01";
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().skip(1).any(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (local, state) = (fields.next().unwrap(), fields.nth(1).unwrap());
+        local.ends_with(&format!(":{port:04X}")) && state == ESTABLISHED
+    })
 }
 
 /// Whether a path is that of a vendor's file, rather than of the playlist beside it.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use reelfs::sandbox::{Account, Content, NewRecord, NewSession, Options, Ranges};
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, slashed, wait_until};
+use crate::ground::{Ground, Mount, at, can_mount, days_ago, is_object, slashed, wait_until};
 
 /// An account with a call that goes on: its id, and the ground that it stands on.
 fn ground(options: Options) -> (Ground, u64) {
@@ -30,7 +30,10 @@ fn log(mount: &Mount, session: u64) -> PathBuf {
 /// The number of recordings of that day.
 fn recordings(mount: &Mount) -> usize {
     let directory = mount.path("recordings").join(slashed(days_ago(1)));
-    fs::read_dir(directory).unwrap().count()
+    fs::read_dir(directory)
+        .unwrap()
+        .filter(|entry| is_object(&entry.as_ref().unwrap().path()))
+        .count()
 }
 
 fn fact(path: &PathBuf, name: &str) -> String {

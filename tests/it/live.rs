@@ -15,7 +15,9 @@ use reelfs::sandbox::{
     Account, Action, Content, Kind, NewRecord, NewSession, Options, Rule, Target, Transcript,
 };
 
-use crate::ground::{Ground, Mount, at, can_mount, days_ago, no_answer, slashed, wait_until};
+use crate::ground::{
+    Ground, Mount, at, can_mount, days_ago, is_object, no_answer, slashed, wait_until,
+};
 
 /// A call with a recording and a log.
 fn call(minute: i8) -> NewSession {
@@ -25,10 +27,12 @@ fn call(minute: i8) -> NewSession {
         .log(Content::bytes("2026-11-21 09:00:00.000 Session started\n"))
 }
 
+/// The names of files of the vendor's in a directory.
 fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path()).filter(|path| is_object(path));
     let mut names: Vec<_> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        paths.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
     names.sort();
     names
 }
