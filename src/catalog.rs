@@ -7,6 +7,7 @@
 //! "deleted". What the vendor no longer lists stays while its bytes are kept.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -122,8 +123,12 @@ impl Catalog {
         let revision = listed.provider.revision();
         let mut look = listed.look(date, revision);
         if let Look::Unknown = look {
-            self.recall(scope, Window::day(date)).await;
+            let mut recalled = self.recall(scope, Window::day(date)).await;
             look = listed.look(date, revision);
+            // It may have had to go from memory again at once.
+            if let (Look::Unknown, Some(day)) = (&look, recalled.remove(&date)) {
+                return Ok(day);
+            }
         }
         if let Look::Fresh(day) = look {
             self.see(scope, date, &day);
@@ -163,9 +168,9 @@ impl Catalog {
             match listed.provider.list(window).await {
                 Ok(entries) => {
                     // What was known before is needed to see what is gone.
-                    catalog.recall(scope, window).await;
+                    let before = catalog.recall(scope, window).await;
                     let own = Arc::clone(&catalog);
-                    let take_in = move || own.take_in(scope, window, entries, revision);
+                    let take_in = move || own.take_in(scope, window, entries, before, revision);
                     let taken = tokio::task::spawn_blocking(take_in).await;
                     taken.map_err(|panic| Failure::new(Cause::Internal, panic))
                 }
@@ -183,6 +188,7 @@ impl Catalog {
         scope: ScopeNumber,
         window: Window,
         entries: Vec<crate::types::Entry>,
+        before: HashMap<Date, Arc<Day>>,
         revision: u64,
     ) -> listings::Days {
         let Some(listed) = self.scopes.get(&scope) else { return Arc::default() };
@@ -203,7 +209,7 @@ impl Catalog {
             }
             day
         };
-        listed.take_in(window, entries, revision, kept).into_iter().map(take).collect()
+        listed.take_in(window, entries, before, revision, kept).into_iter().map(take).collect()
     }
 
     /// Whether an object that the vendor no longer lists is still shown.
@@ -225,32 +231,39 @@ impl Catalog {
         store.is_some_and(|store| !store.is_off())
     }
 
-    /// Brings days back from the store that are not in memory.
-    async fn recall(self: &Arc<Self>, scope: ScopeNumber, window: Window) {
-        let Some(listed) = self.scopes.get(&scope) else { return };
-        let unknown: Vec<Date> =
-            days_of(window).filter(|date| listed.known(*date).is_none()).collect();
-        if self.store_of(listed).is_none() || unknown.is_empty() {
-            return;
+    /// What is known of days, brought back from the store where it is not in memory. Who goes on with a day
+    /// has to hold it: it may have to go from memory again at any time.
+    async fn recall(
+        self: &Arc<Self>,
+        scope: ScopeNumber,
+        window: Window,
+    ) -> HashMap<Date, Arc<Day>> {
+        let Some(listed) = self.scopes.get(&scope) else { return HashMap::new() };
+        let known = |date| Some((date, listed.known(date)?));
+        let mut known: HashMap<_, _> = days_of(window).filter_map(known).collect();
+        let missing: Vec<_> = days_of(window).filter(|date| !known.contains_key(date)).collect();
+        if self.store_of(listed).is_none() || missing.is_empty() {
+            return known;
         }
         let catalog = Arc::clone(self);
         let recalled = tokio::task::spawn_blocking(move || {
-            for date in unknown {
-                catalog.recall_day(scope, date);
-            }
+            let recall = |date| Some((date, catalog.recall_day(scope, date)?));
+            missing.into_iter().filter_map(recall).collect::<Vec<_>>()
         });
-        if let Err(panic) = recalled.await {
-            tracing::error!("a day could not be brought back: {panic}");
+        match recalled.await {
+            Ok(recalled) => known.extend(recalled),
+            Err(panic) => tracing::error!("a day could not be brought back: {panic}"),
         }
+        known
     }
 
-    fn recall_day(&self, scope: ScopeNumber, date: Date) {
-        let Some(listed) = self.scopes.get(&scope) else { return };
-        if let Some(kept) = self.store_of(listed).and_then(|store| store.day(scope, date)) {
-            lock(&self.learned).add(scope, date, kept.known);
-            let day = listed.recall(kept.day, kept.listed);
-            self.see(scope, date, &day);
-        }
+    fn recall_day(&self, scope: ScopeNumber, date: Date) -> Option<Arc<Day>> {
+        let listed = self.scopes.get(&scope)?;
+        let kept = self.store_of(listed)?.day(scope, date)?;
+        lock(&self.learned).add(scope, date, kept.known);
+        let day = listed.recall(kept.day, kept.listed);
+        self.see(scope, date, &day);
+        Some(day)
     }
 
     /// The store, for a scope whose listings it keeps: what a provider has at hand is not kept twice.

@@ -28,7 +28,7 @@ pub use inode::Inode;
 use inode::Tag;
 pub use name::{file_name, numbered};
 use queries::Queries;
-pub use queries::{Found, Link, QueryNumber};
+pub use queries::{Found, Link, QueryNumber, in_one_directory};
 pub use renewed::Renewed;
 
 /// A directory or file. Where a key opens one account, the four areas lie below the root, and the

@@ -174,12 +174,13 @@ impl Listed {
             .collect()
     }
 
-    /// Takes in the whole listing of a window. Gives its days, each with what was known of it; that is
-    /// the same `Arc` where nothing changed.
+    /// Takes in the whole listing of a window, of which so much was known `before`. Gives its days, each
+    /// with what was known of it; that is the same `Arc` where nothing changed.
     pub(super) fn take_in(
         &self,
         window: Window,
         entries: Vec<Entry>,
+        mut before: HashMap<Date, Arc<Day>>,
         revision: u64,
         kept: impl Fn(Date, &Object) -> bool,
     ) -> Vec<(Arc<Day>, Option<Arc<Day>>)> {
@@ -188,26 +189,26 @@ impl Listed {
         for entry in entries {
             by_day.entry(entry.day).or_default().push(entry.into());
         }
-        let listed: Vec<Arc<Day>> = days_of(window)
+        let listed: Vec<_> = days_of(window)
             .map(|date| {
                 let calls = by_day.remove(&date).unwrap_or_default();
-                let before = self.known(date);
+                let before = self.known(date).or_else(|| before.remove(&date));
                 let calls = gone::keep(calls, before.as_deref(), |object| kept(date, object));
                 // The same as before comes back as the same.
-                let before = before.filter(|before| before.calls == calls);
-                before.unwrap_or_else(|| Arc::new(Day { date, calls }))
+                let same = before.clone().filter(|before| before.calls == calls);
+                (same.unwrap_or_else(|| Arc::new(Day { date, calls })), before)
             })
             .collect();
         let mut state = lock(&self.state);
         state.under_way.retain(|listing| listing.window != window);
         state.walk.listed(window, count);
         let today = today();
-        let take = |day: Arc<Day>| {
+        let take = |(day, before): (Arc<Day>, Option<Arc<Day>>)| {
             let listed = Instant::now();
             let until = listed + life::of(day.date, today);
             let known = Known { day: Arc::clone(&day), revision, listed, until, refusal: None };
-            let before = state.days.insert(day.date, known).map(|known| known.day);
-            (day, before)
+            let replaced = state.days.insert(day.date, known).map(|known| known.day);
+            (day, replaced.or(before))
         };
         listed.into_iter().map(take).collect()
     }

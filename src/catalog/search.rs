@@ -62,9 +62,6 @@ impl Catalog {
         if listed.provider.span().is_some() {
             return self.day(scope, date).await.ok();
         }
-        if listed.known(date).is_none() {
-            self.recall(scope, Window::day(date)).await;
-        }
-        listed.known(date)
+        self.recall(scope, Window::day(date)).await.remove(&date)
     }
 }

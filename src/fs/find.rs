@@ -13,7 +13,7 @@ use jiff::civil::Date;
 
 use super::{Fs, Kept, When};
 use crate::catalog::{Missing, Search, SearchedDay as IndexedDay, call_number, saying};
-use crate::tree::{File, Folder, Found, Inode, Node};
+use crate::tree::{File, Folder, Found, Inode, Node, in_one_directory};
 use crate::types::{
     Area, Call, Cause, Content, Failure, ObjectId, Query, ScopeNumber, Seconds, Window,
 };
@@ -196,6 +196,7 @@ impl Fs {
                 modified: hit.file.object.modified,
                 path: hit.path,
             }));
+            in_one_directory(found.len())?;
         }
         if unheard > 0 {
             tracing::warn!(

@@ -27,6 +27,8 @@ use crate::types::{ObjectId, lock};
 
 /// Most things of one transaction.
 const BATCH: usize = 256;
+/// Most bytes of transcripts that may wait for the index. More are indexed when somebody searches them again.
+const WAITING_TEXT: usize = 16 << 20;
 /// A catalogue that was mended so often, and still fails, is beyond it.
 const MENDED_IN_A_ROW: u32 = 3;
 /// A blob's use is noted once in this time.
@@ -70,6 +72,8 @@ struct Queue {
 #[derive(Default)]
 struct State {
     works: VecDeque<Work>,
+    /// Days that wait for the index, which takes long and matters least.
+    words: VecDeque<Work>,
     used: HashSet<Key>,
     noted: HashMap<Key, Instant>,
     is_writing: bool,
@@ -89,10 +93,15 @@ impl Writer {
     /// Gives it something to do.
     pub(super) fn add(&self, work: Work) {
         let mut state = lock(&self.queue.state);
-        if !state.is_off {
-            state.works.push_back(work);
-            self.queue.filled.notify_one();
+        if state.is_off {
+            return;
         }
+        match work {
+            Work::Words { .. } if state.waiting_text() >= WAITING_TEXT => return,
+            Work::Words { .. } => state.words.push_back(work),
+            _ => state.works.push_back(work),
+        }
+        self.queue.filled.notify_one();
     }
 
     /// Whether it takes nothing more.
@@ -126,9 +135,12 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Ends when all is written.
+    /// Ends when all is written, but for what a search can do again.
     fn drop(&mut self) {
-        lock(&self.queue.state).is_closed = true;
+        let mut state = lock(&self.queue.state);
+        state.is_closed = true;
+        state.words.clear();
+        drop(state);
         self.queue.filled.notify_all();
         if let Some(thread) = lock(&self.thread).take() {
             let _ = thread.join();
@@ -138,7 +150,20 @@ impl Drop for Writer {
 
 impl State {
     fn is_idle(&self) -> bool {
-        self.works.is_empty() && self.used.is_empty() && !self.is_writing
+        self.has_nothing() && !self.is_writing
+    }
+
+    /// Bytes of transcripts that wait for the index.
+    fn waiting_text(&self) -> usize {
+        let bytes = |work: &Work| match work {
+            Work::Words { said, .. } => said.values().map(String::len).sum(),
+            _ => 0,
+        };
+        self.words.iter().map(bytes).sum()
+    }
+
+    fn has_nothing(&self) -> bool {
+        self.works.is_empty() && self.words.is_empty() && self.used.is_empty()
     }
 }
 
@@ -187,6 +212,7 @@ impl Hand {
                 );
                 state.is_off = true;
                 state.works.clear();
+                state.words.clear();
                 state.used.clear();
             }
             state.is_writing = false;
@@ -199,7 +225,7 @@ impl Hand {
     /// Waits for something to do; `None` at the end.
     fn next(&self) -> Option<Batch> {
         let mut state = lock(&self.queue.state);
-        while state.works.is_empty() && state.used.is_empty() {
+        while state.has_nothing() {
             if state.is_closed {
                 return None;
             }
@@ -210,7 +236,11 @@ impl Hand {
         }
         state.is_writing = true;
         let count = state.works.len().min(BATCH);
-        let works: Vec<_> = state.works.drain(..count).collect();
+        let mut works: Vec<_> = state.works.drain(..count).collect();
+        if works.is_empty() {
+            // One a transaction: another mount waits for its end only so long.
+            works.extend(state.words.pop_front());
+        }
         let used = std::mem::take(&mut state.used);
         drop(state);
         Some(Batch::of(works, used))

@@ -103,10 +103,7 @@ impl Queries {
 
     /// Takes in what a query found.
     pub(super) fn take_in(&self, number: QueryNumber, found: Vec<Found>) -> Result<(), Failure> {
-        if found.len() > LINKS {
-            let text = format!("a query finds more than {LINKS} files: look for less");
-            return Err(Failure::new(Cause::Invalid, text));
-        }
+        in_one_directory(found.len())?;
         let links: Arc<[_]> = links(number, found).into();
         let mut known = lock(&self.0);
         if let Some(known) = known.get_mut(&number) {
@@ -216,6 +213,12 @@ impl Tree {
     pub fn take_in(&self, number: QueryNumber, found: Vec<Found>) -> Result<(), Failure> {
         self.queries.take_in(number, found)
     }
+}
+
+/// Fails when a query has found more than one directory holds.
+pub fn in_one_directory(found: usize) -> Result<(), Failure> {
+    let text = || format!("a query finds more than {LINKS} files: look for less");
+    if found > LINKS { Err(Failure::new(Cause::Invalid, text())) } else { Ok(()) }
 }
 
 /// Links to what was found, sorted by name.
