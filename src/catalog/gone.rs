@@ -53,8 +53,12 @@ fn as_gone(object: &Arc<Object>) -> Arc<Object> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Area, Content, Facts, NameParts};
+    use crate::catalog::Settings;
+    use crate::catalog::listings::Listed;
+    use crate::source::Offline;
+    use crate::types::{Area, Content, Facts, NameParts, Window};
     use jiff::civil::date;
+    use std::collections::HashMap;
 
     fn call(id: &str, start: i64, objects: &[&str]) -> Call {
         let object = |id: &&str| {
@@ -103,5 +107,18 @@ mod tests {
         assert_eq!(told(&back), ["1:b!", "2:c"]);
         assert_eq!(keep(listed(), Some(&before), |_| false), listed());
         assert_eq!(keep(listed(), None, |_| true), listed());
+    }
+
+    #[test]
+    fn what_is_kept_stays_when_its_day_went_from_memory_meanwhile() {
+        let day = date(2026, 11, 21);
+        let settings = Settings { first: day, last: Some(day), store: None, keep_gone: true };
+        let listed = Listed::new(None, Arc::new(Offline), &settings);
+        let before = Arc::new(Day { date: day, calls: vec![call("1", 10, &["a"])] });
+        let held = HashMap::from([(day, Arc::clone(&before))]);
+        let taken = listed.take_in(Window::day(day), Vec::new(), held, 0, |_, _| true);
+        let [(now, Some(was))] = &taken[..] else { panic!("{taken:?}") };
+        assert!(Arc::ptr_eq(was, &before));
+        assert_eq!(told(&now.calls), ["1:a!"]);
     }
 }

@@ -54,6 +54,8 @@ struct State {
     first: Date,
     last: Option<Date>,
     days: HashMap<Date, Known>,
+    /// The last listing of each day, also of one that went from memory: polls go on with it.
+    last_listed: HashMap<Date, LastListed>,
     /// When somebody last looked into a day.
     looked: HashMap<Date, Instant>,
     under_way: Vec<UnderWay>,
@@ -72,6 +74,20 @@ struct Known {
     refusal: Option<Failure>,
 }
 
+struct LastListed {
+    at: Instant,
+    /// How many calls it had.
+    calls: usize,
+    /// Of the provider, then.
+    revision: u64,
+}
+
+impl From<&Known> for LastListed {
+    fn from(known: &Known) -> Self {
+        Self { at: known.listed, calls: known.day.calls.len(), revision: known.revision }
+    }
+}
+
 #[derive(Clone)]
 struct UnderWay {
     window: Window,
@@ -86,8 +102,9 @@ impl Listed {
     ) -> Self {
         let walk = Walk::new(provider.most_days());
         let Settings { first, last, .. } = *settings;
-        let (days, looked, under_way) = (HashMap::new(), HashMap::new(), Vec::new());
-        let state = State { first, last, days, looked, under_way, walk };
+        let (days, last_listed) = (HashMap::new(), HashMap::new());
+        let (looked, under_way) = (HashMap::new(), Vec::new());
+        let state = State { first, last, days, last_listed, looked, under_way, walk };
         Self { labels, provider, state: Mutex::new(state) }
     }
 
@@ -144,19 +161,13 @@ impl Listed {
         lock(&self.state).looked.insert(date, Instant::now());
     }
 
-    /// The days in memory that somebody looked into within `span`, as a poll sees them.
+    /// The days that somebody looked into within `span`, as a poll sees them.
     pub(super) fn looked_into(&self, span: Duration) -> Vec<Watched> {
         let (mut state, now) = (lock(&self.state), Instant::now());
         state.looked.retain(|_, at| now.duration_since(*at) < span);
         let watched = |date: &Date| {
-            let known = state.days.get(date)?;
-            let age = now.duration_since(known.listed);
-            Some(Watched {
-                date: *date,
-                calls: known.day.calls.len(),
-                age,
-                revision: known.revision,
-            })
+            let LastListed { at, calls, revision } = *state.last_listed.get(date)?;
+            Some(Watched { date: *date, calls, age: now.duration_since(at), revision })
         };
         state.looked.keys().filter_map(watched).collect()
     }
@@ -207,6 +218,7 @@ impl Listed {
             let listed = Instant::now();
             let until = listed + life::of(day.date, today);
             let known = Known { day: Arc::clone(&day), revision, listed, until, refusal: None };
+            state.last_listed.insert(day.date, LastListed::from(&known));
             let replaced = state.days.insert(day.date, known).map(|known| known.day);
             (day, replaced.or(before))
         };
@@ -223,9 +235,12 @@ impl Listed {
         let listed = now.checked_sub(Duration::from_secs(age)).unwrap_or(now);
         let revision = self.provider.revision();
         let mut state = lock(&self.state);
-        let known = state.days.entry(day.date);
+        let date = day.date;
         let new = || Known { day: Arc::new(day), revision, listed, until, refusal: None };
-        Arc::clone(&known.or_insert_with(new).day)
+        let known = state.days.entry(date).or_insert_with(new);
+        let (last, day) = (LastListed::from(&*known), Arc::clone(&known.day));
+        state.last_listed.insert(date, last);
+        day
     }
 
     /// Lets go of a day.

@@ -49,7 +49,7 @@ impl Catalog {
         every.saturating_sub(ages.max().unwrap_or_default())
     }
 
-    /// Takes note that somebody looks at a day that is in memory.
+    /// Takes note that somebody looks at a day.
     pub fn looked_at(&self, scope: ScopeNumber, date: Date) {
         if let Some(listed) = self.scopes.get(&scope) {
             listed.looked_at(date);

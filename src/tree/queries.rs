@@ -62,7 +62,14 @@ pub(super) struct Queries(Mutex<LruCache<QueryNumber, Known>>);
 struct Known {
     name: Box<str>,
     query: Arc<Query>,
-    links: Option<(Instant, Arc<[Arc<Link>]>)>,
+    links: Option<Links>,
+}
+
+/// What a query found, and when.
+struct Links {
+    at: Instant,
+    by_name: Arc<[Arc<Link>]>,
+    by_inode: Box<[Arc<Link>]>,
 }
 
 impl Default for Queries {
@@ -107,12 +114,14 @@ impl Queries {
         let links: Arc<[_]> = links(number, found).into();
         let mut known = lock(&self.0);
         if let Some(known) = known.get_mut(&number) {
-            known.links = Some((Instant::now(), links));
+            let mut by_inode: Box<[_]> = links.iter().cloned().collect();
+            by_inode.sort_by_key(|link| link.inode);
+            known.links = Some(Links { at: Instant::now(), by_name: links, by_inode });
         }
         let mut held = 0;
         // From the one used last on; what does not fit is found again when somebody looks.
         for (_, known) in known.iter_mut() {
-            held += known.links.as_ref().map_or(0, |(_, links)| links.len());
+            held += known.links.as_ref().map_or(0, |links| links.by_name.len());
             if held > LINKS {
                 known.links = None;
             }
@@ -123,15 +132,15 @@ impl Queries {
     /// What was found, if that was just now.
     pub(super) fn fresh(&self, number: QueryNumber) -> Option<Arc<[Arc<Link>]>> {
         let known = lock(&self.0);
-        let (at, links) = known.peek(&number)?.links.as_ref()?;
-        (at.elapsed() < LIFE).then(|| Arc::clone(links))
+        let links = known.peek(&number)?.links.as_ref()?;
+        (links.at.elapsed() < LIFE).then(|| Arc::clone(&links.by_name))
     }
 
     /// What was found last.
     pub(super) fn links(&self, number: QueryNumber) -> Arc<[Arc<Link>]> {
         let mut known = lock(&self.0);
         let links = known.get(&number).and_then(|known| known.links.as_ref());
-        links.map_or_else(Arc::default, |(_, links)| Arc::clone(links))
+        links.map_or_else(Arc::default, |links| Arc::clone(&links.by_name))
     }
 
     /// The link of a name, if it was found.
@@ -143,7 +152,10 @@ impl Queries {
 
     /// The link of an inode number, if it was found.
     pub(super) fn by_inode(&self, number: QueryNumber, inode: Inode) -> Option<Arc<Link>> {
-        self.links(number).iter().find(|link| link.inode == inode).cloned()
+        let mut known = lock(&self.0);
+        let links = &known.get(&number)?.links.as_ref()?.by_inode;
+        let at = links.binary_search_by_key(&inode, |link| link.inode).ok()?;
+        links.get(at).cloned()
     }
 }
 
