@@ -109,7 +109,7 @@ def svg(rows):
         better = "more is better" if row.more_is_better else "less is better"
         body.append(
             f'<text x="12" y="{y}"><tspan class="title">{escape(row.title)}</tspan>'
-            f'<tspan class="hint">  {better}</tspan></text>'
+            f'<tspan class="hint" dx="8">{better}</tspan></text>'
         )
         longest = max(cell.value for cell in cells.values())
         for name, cell in cells.items():
