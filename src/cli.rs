@@ -42,6 +42,7 @@ enum Typed {
     /// Mount an account, a list of links, or a profile
     Mount(Box<TypedMount>),
     /// Unmount what `reelfs mount` mounted
+    #[command(alias = "umount")]
     Unmount {
         /// Where it is mounted
         mountpoint: PathBuf,

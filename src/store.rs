@@ -7,7 +7,7 @@
 //!
 //! It knows neither who reads nor who serves.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lru::LruCache;
+use nix::fcntl::{Flock, FlockArg};
 use rusqlite::Connection;
 use secrecy::ExposeSecret as _;
 use thiserror::Error;
@@ -135,6 +136,8 @@ pub struct Store {
 /// What readers and the writer share.
 struct Shared {
     directory: PathBuf,
+    /// Tells [`clear`] that somebody uses it; none where the file system knows no locks.
+    _in_use: Option<Flock<File>>,
     limit: u64,
     vault: Vault,
     /// For looking up; the writer has a connection of its own.
@@ -151,6 +154,8 @@ impl Store {
         let Settings { directory, limit, key_file } = settings;
         let secret = key_file.as_deref().map(read_secret).transpose()?;
         make_private(directory)?;
+        let in_use = File::open(directory)?;
+        let in_use = Flock::lock(in_use, FlockArg::LockSharedNonblock).ok();
         let vault = unlock(directory, key_file.as_deref(), secret.as_ref())?;
         make_private(&directory.join(BLOCKS))?;
         let tag = directory.join("CACHEDIR.TAG");
@@ -161,6 +166,7 @@ impl Store {
         let own = database::open(directory)?;
         let shared = Arc::new(Shared {
             directory: directory.clone(),
+            _in_use: in_use,
             limit: *limit,
             vault,
             catalogue,

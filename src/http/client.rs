@@ -303,6 +303,7 @@ impl Client {
             shared.metrics.refused();
         }
         let response = sent.map_err(late)?.map_err(|error| failed(broken(error)))?;
+        debug!("{ask}: {}", response.status());
         let now = Timestamp::now();
         let retry_after = headers::retry_after(response.headers(), now);
         permit.answered(response.status().as_u16(), retry_after);

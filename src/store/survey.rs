@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use rusqlite::{Connection, params};
 
 use super::account::read_known;
@@ -173,8 +175,18 @@ impl Store {
 }
 
 /// Removes all that reelfs keeps in a directory, its key included; what else is there stays. Gives
-/// whether there was anything.
+/// whether there was anything. Fails while a mount uses it, which would go on writing what nobody finds.
 pub fn clear(directory: &Path) -> io::Result<bool> {
+    let _alone = match fs::File::open(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => match Flock::lock(opened?, FlockArg::LockExclusiveNonblock) {
+            Err((_, Errno::EWOULDBLOCK)) => {
+                let text = "a mount uses it: unmount that first, or `reelfs cache prune --to 0`";
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
+            }
+            locked => locked.ok(),
+        },
+    };
     let mut found = destroy_key(directory)?;
     for name in [database::FILE, database::SET_ASIDE] {
         for tail in ["", "-wal", "-shm"] {

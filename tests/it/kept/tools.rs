@@ -89,6 +89,10 @@ fn the_cache_is_told_verified_pruned_and_cleared() {
     assert!(told.contains("files of blocks  0"), "{told}");
     let own = cache(&ground).join("somebody's own");
     fs::write(&own, "").unwrap();
+    let mount = ground.mount(&["--since", "3d"]);
+    let (told, code) = ran(&ground, &["cache", "clear"]);
+    assert!(code == Some(1) && told.contains("a mount uses it: unmount that first"), "{told}");
+    drop(mount);
     let (told, code) = ran(&ground, &["cache", "clear"]);
     assert!(code == Some(0) && own.exists(), "{told}");
     assert!(!cache(&ground).join("catalog.db").exists());
