@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::status::Keepers;
 use super::terminal;
 use crate::config::Warm;
+use crate::fuse::mountpoint;
 use crate::types::lock;
 
 /// The attribute that says how much of a file is cached.
@@ -30,9 +31,11 @@ pub(super) fn run(warm: &Warm) -> ExitCode {
     let mut files = Vec::new();
     let mut problems = Vec::new();
     for path in &warm.paths {
-        if let Err(error) = walk(path, &mut files) {
-            problems.push(Problem::file(path, error));
-        }
+        let nobody = || io::Error::other("nothing of reelfs is mounted there");
+        let is_ours = mountpoint::is_in_ours(path);
+        let walked = is_ours.and_then(|is_ours| is_ours.then_some(()).ok_or_else(nobody));
+        let walked = walked.and_then(|()| walk(path, &mut files));
+        problems.extend(walked.err().map(|error| Problem::file(path, error)));
     }
     let bar = bar(&files);
     let keepers = warm.keep.then(Keepers::new);

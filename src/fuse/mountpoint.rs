@@ -138,6 +138,13 @@ pub fn ours_below(directory: &Path) -> Result<Vec<PathBuf>, MountError> {
     Ok(ours()?.into_iter().filter(|at| at.parent() == Some(&directory)).collect())
 }
 
+/// Whether a path is that of a mount of ours, or of anything in one.
+pub fn is_in_ours(path: &Path) -> io::Result<bool> {
+    let path = path.canonicalize()?;
+    let ours = ours().map_err(io::Error::other)?;
+    Ok(ours.iter().any(|at| path.starts_with(at)))
+}
+
 /// Whether anything at all is mounted in a directory or below it.
 pub fn has_mounts(directory: &Path) -> io::Result<bool> {
     let directory = absolute(directory)?;

@@ -30,6 +30,9 @@ fn a_tree_is_fetched_ahead_and_says_whether_all_came() {
     let (_, code) = ran(&ground, &["warm", root.to_str().unwrap()]);
     assert_eq!((code, ground.media_requests().len()), (Some(0), 0));
     let missing = root.join("no such file");
+    let elsewhere = ground.dir.path().to_str().unwrap();
+    let (told, code) = ran(&ground, &["warm", elsewhere]);
+    assert!(code == Some(1) && told.contains("nothing of reelfs is mounted there"), "{told}");
     let (told, code) = ran(&ground, &["warm", missing.to_str().unwrap()]);
     assert!(code == Some(1) && told.contains("no such file"), "{told}");
 }
