@@ -12,6 +12,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
@@ -50,11 +51,13 @@ pub(crate) struct Bridge {
     desk: Desk,
     runtime: Handle,
     passthrough: Arc<Passthrough>,
+    /// Told when the kernel has begun to talk.
+    greeted: Option<Sender<()>>,
 }
 
 impl Bridge {
-    fn new(fs: Arc<Fs>, desk: Desk, runtime: Handle) -> Self {
-        Self { fs, desk, runtime, passthrough: Arc::default() }
+    fn new(fs: Arc<Fs>, desk: Desk, runtime: Handle, greeted: Sender<()>) -> Self {
+        Self { fs, desk, runtime, passthrough: Arc::default(), greeted: Some(greeted) }
     }
 
     /// Runs an operation: here if it need not wait, else on the runtime.
@@ -104,6 +107,9 @@ impl Filesystem for Bridge {
         }
         if let Err(nearest) = config.set_max_readahead(MAX_READAHEAD) {
             let _ = config.set_max_readahead(nearest);
+        }
+        if let Some(greeted) = self.greeted.take() {
+            let _ = greeted.send(());
         }
         Ok(())
     }

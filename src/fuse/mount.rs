@@ -2,8 +2,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Weak, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use fuser::{Config, MountOption, Session, SessionACL};
 use tokio::runtime::Handle;
@@ -17,6 +18,9 @@ use crate::types::shell_word;
 
 /// Threads that take requests from the kernel; each holds a buffer of 16 MiB.
 const DISPATCH_THREADS: usize = 2;
+
+/// How long the kernel may take until it begins to talk; a moment, when all is well.
+const GREETING: Duration = Duration::from_secs(10);
 
 /// Why something could not be mounted or unmounted.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +115,7 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// Mounts `fs`. When it returns, the kernel has been answered once and the mount works.
+    /// Mounts `fs`. When it returns, the kernel has begun to talk, and whatever it asks is answered.
     pub fn new(
         fs: Arc<Fs>,
         notices: Notices,
@@ -124,7 +128,8 @@ impl Mount {
         let (desk, watched) = (Desk::default(), Arc::downgrade(&fs));
         let Notices { attributes, others, changes } = notices;
         runtime.spawn(Fs::follow(Weak::clone(&watched), changes));
-        let bridge = Bridge::new(Arc::clone(&fs), desk.clone(), runtime);
+        let (greeted, greeting) = mpsc::channel();
+        let bridge = Bridge::new(Arc::clone(&fs), desk.clone(), runtime, greeted);
         let session = Session::new(bridge, at, &config(settings)).map_err(refused)?;
         let (end, ended) = oneshot::channel();
         let armed = Armed::new();
@@ -142,7 +147,10 @@ impl Mount {
             drop(end.send(ending));
         };
         start_thread("reelfs-session", run).map_err(refused)?;
-        std::fs::metadata(at).map_err(refused)?;
+        // Nothing in here may ask the mount itself: killed while it waits, this process would go on waiting for
+        // an answer of its own, and nobody could end it.
+        let silent = |_| refused(io::Error::other("the kernel does not talk to it"));
+        greeting.recv_timeout(GREETING).map_err(silent)?;
         Ok(mount)
     }
 

@@ -4,6 +4,7 @@
 //! Without `/dev/fuse` a test says SKIPPED; with `REQUIRE_FUSE=1`, which CI sets, it fails.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -113,7 +114,11 @@ impl Ground {
 
     /// `reelfs mount` of another kind, without its credentials; not started yet.
     pub(crate) fn mount_command_of(&self, kind: &str, more: &[&str]) -> Command {
-        fs::create_dir_all(self.mountpoint()).unwrap();
+        // A dead mount is there, too, though nobody can look at it.
+        match fs::create_dir(self.mountpoint()) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => panic!("{error}"),
+            _ => {}
+        }
         let mut command = Command::new(REELFS);
         command
             .args(["mount", kind])
