@@ -27,6 +27,13 @@ fn call(minute: i8) -> NewSession {
         .log(Content::bytes("2026-11-21 09:00:00.000 Session started\n"))
 }
 
+/// An account with one call.
+fn ground_with_a_call() -> Ground {
+    let mut account = Account::empty(1);
+    account.add(call(0));
+    Ground::new(Options::default(), account)
+}
+
 /// The names of files of the vendor's in a directory.
 fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
@@ -63,9 +70,7 @@ fn new_calls_appear_where_somebody_looks_at_one_query_a_poll() {
     if !can_mount() {
         return;
     }
-    let mut account = Account::empty(1);
-    account.add(call(0));
-    let ground = Ground::new(Options::default(), account);
+    let ground = ground_with_a_call();
     let mount = ground.mount(&["--poll", "1s"]);
     let logs = day(&mount, "logs", 1);
     assert_eq!(names(&logs).len(), 1);
@@ -96,9 +101,7 @@ fn days_that_somebody_looks_at_are_asked_for_together() {
     if !can_mount() {
         return;
     }
-    let mut account = Account::empty(1);
-    account.add(call(0));
-    let ground = Ground::new(Options::default(), account);
+    let ground = ground_with_a_call();
     let mount = ground.mount(&["--poll", "1s"]);
     for days in [1, 3] {
         names(&day(&mount, "logs", days));
@@ -198,9 +201,7 @@ fn a_directory_that_stays_open_shows_what_is_new_from_its_start() {
     if !can_mount() {
         return;
     }
-    let mut account = Account::empty(1);
-    account.add(call(0));
-    let ground = Ground::new(Options::default(), account);
+    let ground = ground_with_a_call();
     let mount = ground.mount(&["--poll", "1s"]);
     let logs = day(&mount, "logs", 1);
     let script = "opendir(my $d, $ARGV[0]) or die; $| = 1; \
@@ -225,9 +226,7 @@ fn polls_that_fail_harm_nothing_and_go_on() {
     if !can_mount() {
         return;
     }
-    let mut account = Account::empty(1);
-    account.add(call(0));
-    let ground = Ground::new(Options::default(), account);
+    let ground = ground_with_a_call();
     let mount = ground.mount(&["--poll", "1s", "--timeout", "3s"]);
     let logs = day(&mount, "logs", 1);
     assert_eq!(names(&logs).len(), 1);
