@@ -412,10 +412,10 @@ impl Fs {
         self.counted(self.deadlines.begin().bounds(operation).await)
     }
 
-    /// An outcome, counted if it is a failure that its user may want to know of.
+    /// An outcome, counted if it is a failure of the mount or of the vendor, and not a name that is none.
     fn counted<T>(&self, outcome: Result<T, Failure>) -> Result<T, Failure> {
         if let Err(failure) = &outcome
-            && !matches!(failure.cause, Cause::NotFound | Cause::Vanished)
+            && !matches!(failure.cause, Cause::NotFound | Cause::Invalid | Cause::Vanished)
         {
             self.metrics.failed(chain(failure));
         }
