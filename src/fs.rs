@@ -39,7 +39,7 @@ use audit::Trail;
 pub use audit::{Audit, Caller};
 use deadline::Deadlines;
 use directories::Listing;
-pub use find::{Hit, SearchedDay};
+pub use find::{Hit, LONGEST_TEXT, SearchedDay, Unheard};
 pub use handles::HandleNumber;
 use notices::Kernel;
 pub use notices::{Notice, Notices};

@@ -6,13 +6,11 @@
 use std::io::{self, BufRead as _, BufReader, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
@@ -23,38 +21,13 @@ use super::status::{absolute, mounts, nobody};
 use super::{log, terminal};
 use crate::config::{Find, FindFormat, Mount, Place};
 use crate::fs::{Fs, Hit};
-use crate::types::{Query, QueryError, Term, chain, json_line, shell_word};
+use crate::types::{Query, QueryError, Term, chain, json_line};
+pub(super) use gaps::Gaps;
+
+mod gaps;
 
 /// The exit code where not all could be searched.
 const INCOMPLETE: u8 = 3;
-
-/// What could not be searched.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Gaps {
-    /// Days that are not listed.
-    unlisted: Vec<Gap>,
-    /// Transcripts that are not cached.
-    unheard: u64,
-}
-
-/// Days, from the first to the last, and why they are not listed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Gap {
-    first: Date,
-    last: Date,
-    why: String,
-}
-
-impl Gaps {
-    fn add(&mut self, day: Date, why: String) {
-        match self.unlisted.last_mut() {
-            Some(gap) if gap.why == why && gap.last.tomorrow().is_ok_and(|next| next >= day) => {
-                gap.last = day;
-            }
-            _ => self.unlisted.push(Gap { first: day, last: day, why }),
-        }
-    }
-}
 
 /// What is told of what was found.
 struct Output<'a> {
@@ -149,7 +122,7 @@ impl Output<'_> {
             let rooms = Rooms::build(&mount).await?;
             rooms.warnings.iter().for_each(|warning| terminal::warn(warning));
             let mut days = std::pin::pin!(rooms.fs.find(Arc::clone(&query), asks).await);
-            let mut gaps = beyond(&rooms.fs, &query);
+            let mut gaps = Gaps::not_shown(rooms.fs.beyond(&query));
             while let Some(day) = days.next().await {
                 for hit in day.hits {
                     let facts = facts(&hit);
@@ -157,7 +130,7 @@ impl Output<'_> {
                         return Ok(());
                     }
                 }
-                gaps.unheard += day.unheard;
+                gaps.add_unheard(day.unheard);
                 if let Some(failure) = day.unlisted {
                     gaps.add(day.date, chain(&failure));
                 }
@@ -185,28 +158,7 @@ impl Output<'_> {
     /// Tells what was not searched.
     fn gaps(&mut self, gaps: &Gaps, is_offline: bool, at: Option<&Path>) {
         let _ = self.out.flush();
-        for Gap { first, last, why } in &gaps.unlisted {
-            self.is_complete = false;
-            let days = if first == last {
-                format!("{first} was")
-            } else {
-                format!("{first} to {last} were")
-            };
-            let fix = if is_offline { " (without --offline it is listed now)" } else { "" };
-            terminal::warn(&format!("{days} not searched: {why}{fix}"));
-        }
-        if gaps.unheard > 0 {
-            self.is_complete = false;
-            let place =
-                at.map_or_else(|| PathBuf::from("transcripts"), |at| at.join("transcripts"));
-            let files = if gaps.unheard == 1 { "1 transcript is" } else { "transcripts are" };
-            let count =
-                if gaps.unheard == 1 { String::new() } else { format!("{} ", gaps.unheard) };
-            terminal::warn(&format!(
-                "{count}{files} not cached and could not be searched: `reelfs warm {}` fetches them",
-                shell_word(&place)
-            ));
-        }
+        self.is_complete &= !gaps.tell(is_offline, at);
     }
 }
 
@@ -221,14 +173,14 @@ pub(super) async fn answer(
         Ok(query) => query,
         Err(error) => return tell(to, &Answer::Failed { why: chain(&error) }).await,
     };
-    let mut gaps = beyond(fs, &query);
+    let mut gaps = Gaps::not_shown(fs.beyond(&query));
     let mut days = std::pin::pin!(fs.find(query, asks).await);
     while let Some(day) = days.next().await {
         for hit in day.hits {
             let facts = facts(&hit);
             tell(to, &Answer::Hit { path: hit.path, facts }).await?;
         }
-        gaps.unheard += day.unheard;
+        gaps.add_unheard(day.unheard);
         if let Some(failure) = day.unlisted {
             gaps.add(day.date, chain(&failure));
         }
@@ -250,16 +202,6 @@ fn facts(hit: &Hit) -> Map<String, Value> {
     facts
 }
 
-/// The days that are asked for and that the mount does not show.
-fn beyond(fs: &Fs, query: &Query) -> Gaps {
-    let gap = |window: crate::types::Window| Gap {
-        first: window.first,
-        last: window.last,
-        why: "the mount does not show those days (see --since and --until)".to_owned(),
-    };
-    Gaps { unlisted: fs.beyond(query).into_iter().map(gap).collect(), unheard: 0 }
-}
-
 fn query(terms: &[Term]) -> Result<Arc<Query>, QueryError> {
     let terms = terms.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     Query::of(terms).map(Arc::new)
@@ -275,22 +217,4 @@ fn ask(
     stream.write_all(question.as_bytes())?;
     let lines = BufReader::new(stream).lines();
     Ok(lines.map(|line| Ok(serde_json::from_str(&line?)?)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::civil::date;
-
-    #[test]
-    fn days_that_follow_each_other_are_told_as_one() {
-        let mut gaps = Gaps::default();
-        let day = |day| date(2026, 11, day);
-        for (at, why) in [(1, "a"), (1, "a"), (2, "a"), (3, "b"), (5, "b")] {
-            gaps.add(day(at), why.to_owned());
-        }
-        let told: Vec<_> =
-            gaps.unlisted.iter().map(|gap| (gap.first.day(), gap.last.day())).collect();
-        assert_eq!(told, [(1, 2), (3, 3), (5, 5)]);
-    }
 }

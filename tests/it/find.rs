@@ -15,6 +15,7 @@ use crate::ground::{
 };
 
 mod directory;
+mod gaps;
 mod playlist;
 
 /// A recording, and what was said in it.
