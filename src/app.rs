@@ -34,6 +34,7 @@ mod poll;
 mod problem;
 mod sandbox;
 mod service;
+mod shown;
 mod status;
 mod terminal;
 mod voximplant;

@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::find::{self, Gaps};
+use super::shown::Shown;
 use crate::fs::Fs;
 use crate::http::{Client, Left};
 use crate::store::Store;
@@ -84,6 +85,9 @@ pub(super) struct Status {
     pub(super) version: String,
     pub(super) pid: u32,
     pub(super) started: Timestamp,
+    /// None from a mount of an older version.
+    #[serde(default)]
+    pub(super) shows: Option<Shown>,
     pub(super) token: Option<Token>,
     pub(super) requests: Requests,
     pub(super) cache: CacheUse,
@@ -157,6 +161,7 @@ pub(super) struct Subject {
     pub(super) mountpoint: PathBuf,
     pub(super) source: String,
     pub(super) started: Timestamp,
+    pub(super) shows: Shown,
     pub(super) fs: Arc<Fs>,
     pub(super) client: Client,
     /// What keeps bytes on disk.
@@ -189,6 +194,7 @@ impl Subject {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             started: self.started,
+            shows: Some(self.shows),
             token: token.map(|(minted, expires)| Token { minted, expires }),
             requests: Requests {
                 // Of all mounts with the same key, where they are counted.
@@ -248,8 +254,7 @@ impl Control {
     /// Opens the socket of a mount. Must be called within a tokio runtime.
     pub(super) fn open(subject: Arc<Subject>) -> io::Result<Self> {
         let directory = own_directory()?;
-        let name = xxh3_64(subject.mountpoint.as_os_str().as_encoded_bytes());
-        let path = directory.join(format!("{name:016x}.sock"));
+        let path = directory.join(name_at(&subject.mountpoint));
         // Whatever is there belongs to a mount that is gone: this one has its mountpoint.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
@@ -267,6 +272,11 @@ impl Drop for Control {
             let _ = std::fs::remove_file(&self.path);
         }
     }
+}
+
+/// The name of the socket of a mount at a place.
+fn name_at(mountpoint: &Path) -> String {
+    format!("{:016x}.sock", xxh3_64(mountpoint.as_os_str().as_encoded_bytes()))
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
@@ -337,6 +347,14 @@ pub(super) fn sockets() -> Vec<PathBuf> {
     directories.dedup();
     let mut sockets: Vec<_> = directories.iter().flat_map(|directory| entries(directory)).collect();
     sockets.retain(|path| path.extension().is_some_and(|extension| extension == "sock"));
+    sockets
+}
+
+/// The sockets that this user may ask of mounts at a place: of one that lives, or that died there.
+pub(super) fn sockets_at(mountpoint: &Path) -> Vec<PathBuf> {
+    let name = name_at(mountpoint);
+    let mut sockets = sockets();
+    sockets.retain(|path| path.file_name().is_some_and(|own| own == name.as_str()));
     sockets
 }
 

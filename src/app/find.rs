@@ -6,7 +6,7 @@
 use std::io::{self, BufRead as _, BufReader, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -14,13 +14,15 @@ use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use super::control::{Answer, Question};
+use super::control::{Answer, Question, Status, sockets_at};
 use super::mount::Rooms;
 use super::problem::Problem;
+use super::shown::Shown;
 use super::status::{absolute, mounts, nobody};
 use super::{log, terminal};
 use crate::config::{Find, FindFormat, Mount, Place};
 use crate::fs::{Fs, Hit};
+use crate::fuse::mountpoint;
 use crate::types::{Query, QueryError, Term, chain, json_line};
 pub(super) use gaps::Gaps;
 
@@ -43,22 +45,8 @@ pub(super) fn run(find: &Find, verbose: u8) -> Result<ExitCode, Problem> {
     let out = io::stdout().lock();
     let mut output = Output { format: find.format, out, found: false, is_complete: true };
     match &find.place {
-        Place::Account(mount) => output.search_account(find, mount)?,
-        Place::Mounts => {
-            let mounts = mounts();
-            if mounts.is_empty() {
-                let message = "nothing is mounted".to_owned();
-                let hint = "`reelfs find PROFILE …` searches an account that is not mounted";
-                return Err(Problem { message, hint: Some(hint.to_owned()) });
-            }
-            for (socket, status) in mounts {
-                // One that fails keeps nobody from what is in the others.
-                if let Err(problem) = output.search_mount(find, &socket, &status.mountpoint, "") {
-                    terminal::error(&problem);
-                    output.is_complete = false;
-                }
-            }
-        }
+        Place::Account(mount) => output.search_profile(find, mount)?,
+        Place::Mounts => output.search_mounts(find)?,
         Place::Below(path) => {
             let path = absolute(path);
             let mounts = mounts();
@@ -78,6 +66,52 @@ pub(super) fn run(find: &Find, verbose: u8) -> Result<ExitCode, Problem> {
 }
 
 impl Output<'_> {
+    /// Has all mounts search. One that fails keeps nobody from what is in the others.
+    fn search_mounts(&mut self, find: &Find) -> Result<(), Problem> {
+        let mounts = mounts();
+        let silent = silent(&mounts);
+        if mounts.is_empty() && silent.is_empty() {
+            let message = "nothing is mounted".to_owned();
+            let hint = "`reelfs find PROFILE …` searches an account that is not mounted";
+            return Err(Problem { message, hint: Some(hint.to_owned()) });
+        }
+        for (socket, status) in mounts {
+            if let Err(problem) = self.search_mount(find, &socket, &status.mountpoint, "") {
+                self.missing(&problem);
+            }
+        }
+        for at in silent {
+            let message = format!("{} does not answer, and was not searched", at.display());
+            self.missing(&Problem { message, hint: None });
+        }
+        Ok(())
+    }
+
+    /// Tells that a mount was not searched.
+    fn missing(&mut self, problem: &Problem) {
+        let _ = self.out.flush();
+        terminal::error(problem);
+        self.is_complete = false;
+    }
+
+    /// Has the mount search that shows an account, if it shows all the days that are asked for; otherwise
+    /// searches the account beside it.
+    fn search_profile(&mut self, find: &Find, mount: &Mount) -> Result<(), Problem> {
+        let query = query(&find.terms).map_err(|error| Problem::of(&error))?;
+        let account = Shown::of(mount);
+        let own = mounts().into_iter().filter_map(|(socket, status)| {
+            let shown = status.shows.filter(|shown| shown.is_of(account))?;
+            Some((socket, status.mountpoint, shown))
+        });
+        let own: Vec<_> = own.collect();
+        if let Some((socket, at, _)) = own.iter().find(|(.., shown)| shown.covers(&query, account))
+        {
+            return self.search_mount(find, socket, at, "");
+        }
+        let beside = own.first().map(|(_, at, shown)| (at.as_path(), *shown));
+        self.search_account(find, mount, beside)
+    }
+
     /// Has a mount search; tells of what is `below` a path in it.
     fn search_mount(
         &mut self,
@@ -110,8 +144,14 @@ impl Output<'_> {
         Err(Problem { message: format!("{} broke off its answer", at.display()), hint: None })
     }
 
-    /// Searches an account that need not be mounted; paths are those below a mountpoint.
-    fn search_account(&mut self, find: &Find, mount: &Mount) -> Result<(), Problem> {
+    /// Searches an account that need not be mounted. Paths are those in the mount beside, as far as that
+    /// shows their days, and otherwise below whatever mountpoint.
+    fn search_account(
+        &mut self,
+        find: &Find,
+        mount: &Mount,
+        beside: Option<(&Path, Shown)>,
+    ) -> Result<(), Problem> {
         let mut mount = mount.clone();
         mount.options.cache.offline |= find.offline;
         // It is the mount that tells who reads.
@@ -124,9 +164,11 @@ impl Output<'_> {
             let mut days = std::pin::pin!(rooms.fs.find(Arc::clone(&query), asks).await);
             let mut gaps = Gaps::not_shown(rooms.fs.beyond(&query));
             while let Some(day) = days.next().await {
+                let at = beside.filter(|(_, shown)| shown.holds(day.date)).map(|(at, _)| at);
+                let at = at.unwrap_or(Path::new(""));
                 for hit in day.hits {
                     let facts = facts(&hit);
-                    if self.hit(Path::new(&hit.path), facts).is_err() {
+                    if self.hit(&at.join(&hit.path), facts).is_err() {
                         return Ok(());
                     }
                 }
@@ -135,7 +177,7 @@ impl Output<'_> {
                     gaps.add(day.date, chain(&failure));
                 }
             }
-            self.gaps(&gaps, !asks, None);
+            self.gaps(&gaps, !asks, beside.map(|(at, _)| at));
             rooms.end();
             Ok(())
         })
@@ -160,6 +202,14 @@ impl Output<'_> {
         let _ = self.out.flush();
         self.is_complete &= !gaps.tell(is_offline, at);
     }
+}
+
+/// The mounts that were asked and did not answer, or whose daemon is gone.
+fn silent(answering: &[(PathBuf, Status)]) -> Vec<PathBuf> {
+    let is_silent = |at: &PathBuf| {
+        !answering.iter().any(|(_, status)| status.mountpoint == *at) && !sockets_at(at).is_empty()
+    };
+    mountpoint::ours().unwrap_or_default().into_iter().filter(is_silent).collect()
 }
 
 /// Answers who asks a mount to look for files: a line each, and one at the end.

@@ -17,6 +17,7 @@ use super::control::{Control, Subject};
 use super::openmetrics::Exporter;
 use super::poll::Poller;
 use super::problem::Problem;
+use super::shown::Shown;
 use super::{background, keeping, log, service, terminal};
 use crate::cache::Cache;
 use crate::catalog::{self, Catalog, today};
@@ -180,6 +181,7 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
         mountpoint: at.clone(),
         source: source.clone(),
         started: Timestamp::now(),
+        shows: Shown::of(mount),
         fs: Arc::clone(&fs),
         client,
         store: store.clone(),

@@ -154,7 +154,7 @@ pub fn has_mounts(directory: &Path) -> io::Result<bool> {
 }
 
 /// All of our mounts, alive or dead.
-fn ours() -> Result<Vec<PathBuf>, MountError> {
+pub fn ours() -> Result<Vec<PathBuf>, MountError> {
     let table =
         fs::read_to_string(MOUNTS).map_err(|error| MountError::Unusable(MOUNTS.into(), error))?;
     // proc_pid_mountinfo(5): the fifth field is the mountpoint; the type follows a lone hyphen.

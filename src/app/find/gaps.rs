@@ -86,13 +86,12 @@ fn transcripts(count: u64) -> String {
 
 /// What fetches the transcripts of a mount, or of an account that is not mounted.
 fn warm(mountpoint: Option<&Path>) -> String {
-    let Some(at) = mountpoint else {
-        return "mount the account, and `reelfs warm MOUNTPOINT/transcripts` fetches them"
-            .to_owned();
-    };
-    // Those of an agency stand below the account and the profile. The mount has just answered.
-    let below = if at.join("transcripts").exists() { "transcripts" } else { "*/*/transcripts" };
-    format!("`reelfs warm {}/{below}` fetches them", shell_word(at))
+    match mountpoint {
+        Some(at) => format!("`reelfs warm {}` fetches them", shell_word(&at.join("transcripts"))),
+        None => {
+            "mount the account, and `reelfs warm MOUNTPOINT/transcripts` fetches them".to_owned()
+        }
+    }
 }
 
 #[cfg(test)]
