@@ -256,12 +256,21 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     told(ErrorKind::Io, &[(format!("{}: {error}", path.display()), None)])
 }
 
+/// An error, with one thing more to do.
+pub(super) fn hinted(error: &Error, hint: &str) -> Error {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    Error::raw(error.kind(), format!("{text}hint: {}\n", shown(hint)))
+}
+
+/// A text as a terminal only shows it.
+fn shown(text: &str) -> String {
+    let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(show).collect()
+}
+
 /// An error of these lines, each with what to do. What a file holds is only shown.
-fn told(kind: ErrorKind, lines: &[(String, Option<String>)]) -> Error {
-    let shown = |text: &str| -> String {
-        let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
-        text.chars().map(show).collect()
-    };
+pub(super) fn told(kind: ErrorKind, lines: &[(String, Option<String>)]) -> Error {
     let mut text = String::new();
     for (index, (message, hint)) in lines.iter().enumerate() {
         text += if index == 0 { "" } else { "error: " };

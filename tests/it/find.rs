@@ -16,6 +16,7 @@ use crate::ground::{
 
 mod directory;
 mod gaps;
+mod mistakes;
 mod mounts;
 mod playlist;
 
@@ -326,20 +327,4 @@ fn a_vendor_that_is_away_is_told_for_the_days_that_are_not_known() {
     ground.sandbox.set_online(false);
     let (paths, code) = found(&ground, &["--app", "support", "--since", "4d"]);
     assert_eq!((days(&paths), code), (vec![2, 1], Some(3)), "what is known is found");
-}
-
-#[test]
-fn what_makes_no_sense_is_an_error_of_usage() {
-    let ground = Ground::new(Options::default(), Account::empty(1));
-    for (arguments, told) in [
-        (&["--since", "soon"][..], "since: \"soon\": expected a day"),
-        (&["--kind", "index"], "expected recordings, logs or transcripts"),
-        (&["--text", "--"], "expected words"),
-        (&["--offline"], "nothing is looked for"),
-        (&["--app", "a", "-0", "--json"], "cannot be used with"),
-    ] {
-        let refused = find_in(&ground, arguments);
-        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
-        assert!(text(&refused.stderr).contains(told), "{arguments:?}: {}", text(&refused.stderr));
-    }
 }
