@@ -45,6 +45,11 @@ pub(super) enum Question {
         /// Whether days that were never listed are listed for it.
         asks: bool,
     },
+    /// To write what is in memory of the file at a path below the mountpoint into the cache on disk.
+    Write {
+        /// With slashes.
+        path: String,
+    },
     /// To keep the file at a path below the mountpoint in the cache for good.
     Keep {
         /// With slashes.
@@ -234,10 +239,15 @@ impl Subject {
             Question::Find { .. } => {
                 Answer::Failed { why: "it has more lines than one".to_owned() }
             }
-            Question::Keep { path } => match self.fs.keep(&path).await {
-                Ok(()) => Answer::Kept,
-                Err(failure) => Answer::Failed { why: crate::types::chain(&failure) },
-            },
+            Question::Write { path } => self.keep(&path, false).await,
+            Question::Keep { path } => self.keep(&path, true).await,
+        }
+    }
+
+    async fn keep(&self, path: &str, for_good: bool) -> Answer {
+        match self.fs.keep(path, for_good).await {
+            Ok(()) => Answer::Kept,
+            Err(failure) => Answer::Failed { why: crate::types::chain(&failure) },
         }
     }
 }

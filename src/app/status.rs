@@ -71,33 +71,6 @@ pub(super) fn refresh(path: Option<&Path>) -> Result<(), Problem> {
     }
 }
 
-/// The mounts of this user, for those who ask them about many files.
-pub(super) struct Keepers(Vec<(PathBuf, Status)>);
-
-impl Keepers {
-    /// Those that answer now.
-    pub(super) fn new() -> Self {
-        Self(mounts())
-    }
-
-    /// Has the mount that a file is in keep it in its cache for good.
-    pub(super) fn keep(&self, path: &Path) -> Result<(), Problem> {
-        let path = absolute(path);
-        let found = self.0.iter().find_map(|(socket, status)| {
-            Some((socket, path.strip_prefix(&status.mountpoint).ok()?))
-        });
-        let (socket, below) = found.ok_or_else(|| nobody(&path))?;
-        let question = Question::Keep { path: below.to_string_lossy().into_owned() };
-        match ask(socket, &question, None) {
-            Some(Answer::Kept) => Ok(()),
-            Some(Answer::Failed { why }) => {
-                Err(Problem { message: format!("{}: {why}", path.display()), hint: None })
-            }
-            _ => Err(nobody(&path)),
-        }
-    }
-}
-
 pub(super) fn nobody(at: &Path) -> Problem {
     let message = format!("no mount of yours answers for {}", at.display());
     Problem { message, hint: Some("`reelfs status` lists those that do".to_owned()) }
@@ -133,7 +106,11 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
 }
 
 /// Asks a mount. One that was killed leaves a socket at which nobody listens.
-fn ask(socket: &Path, question: &Question, patience: Option<Duration>) -> Option<Answer> {
+pub(super) fn ask(
+    socket: &Path,
+    question: &Question,
+    patience: Option<Duration>,
+) -> Option<Answer> {
     let mut stream = UnixStream::connect(socket).ok()?;
     stream.set_read_timeout(patience).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;

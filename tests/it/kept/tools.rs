@@ -38,6 +38,36 @@ fn a_tree_is_fetched_ahead_and_says_whether_all_came() {
 }
 
 #[test]
+fn what_is_in_memory_is_written_again_when_it_was_let_go_on_disk() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground(3);
+    let runtime = ground.dir.path().join("run");
+    let mut command = ground.mount_command(&["--since", "3d"]);
+    command.env("XDG_RUNTIME_DIR", &runtime);
+    let mount = ground.start(command);
+    let files = yesterday(&mount, "recordings");
+    let warm = |arguments: &[&str]| {
+        let told = output(reelfs(&ground, arguments).env("XDG_RUNTIME_DIR", &runtime));
+        assert!(told.status.success(), "{told:?}");
+    };
+    let (one, all) = (files[0].to_str().unwrap(), mount.path("recordings"));
+    warm(&["warm", all.to_str().unwrap()]);
+    ground.sandbox.clear_requests();
+    for arguments in [&["warm", one][..], &["warm", "--keep", one]] {
+        ran(&ground, &["cache", "prune", "--to", "0"]);
+        assert_eq!(attribute(&files[0], "cached").as_deref(), Some("none"));
+        warm(arguments);
+        assert_eq!(attribute(&files[0], "cached").as_deref(), Some("whole"));
+        assert_eq!(attribute(&files[1], "cached").as_deref(), Some("none"));
+    }
+    assert_eq!(ground.media_requests().len(), 0, "all of it was in memory");
+    let (told, _) = ran(&ground, &["cache", "verify"]);
+    assert!(told.contains("0 were damaged") && told.contains("0 stray"), "{told}");
+}
+
+#[test]
 fn what_is_kept_for_good_outlives_all_else() {
     if !can_mount() {
         return;
