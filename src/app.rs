@@ -12,6 +12,7 @@ use problem::Problem;
 mod all;
 mod allocator;
 mod apps;
+mod ask;
 mod auth_header;
 mod background;
 mod cache;

@@ -15,6 +15,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::AbortHandle;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::connect::Retention;
+use super::expiring;
 use super::find::{self, Gaps};
 use super::shown::Shown;
 use crate::fs::Fs;
@@ -45,6 +47,13 @@ pub(super) enum Question {
         /// Whether days that were never listed are listed for it.
         asks: bool,
     },
+    /// Which files below a path the vendor will have deleted by then. The answer has a line for each, and one
+    /// at the end.
+    Expiring {
+        /// Below the mountpoint, with slashes; empty for everything.
+        path: String,
+        by: Timestamp,
+    },
     /// To write what is in memory of the file at a path below the mountpoint into the cache on disk.
     Write {
         /// With slashes.
@@ -73,6 +82,12 @@ pub(super) enum Answer {
         path: String,
         /// Its kind, and all facts of its call.
         facts: Map<String, Value>,
+    },
+    /// A file that the vendor will delete.
+    Expires {
+        /// Below the mountpoint.
+        path: String,
+        at: Timestamp,
     },
     /// All was searched but for this.
     Searched(Gaps),
@@ -171,6 +186,8 @@ pub(super) struct Subject {
     pub(super) client: Client,
     /// What keeps bytes on disk.
     pub(super) store: Option<Store>,
+    /// For how long the vendor keeps files.
+    pub(super) retention: Retention,
 }
 
 impl Subject {
@@ -236,7 +253,7 @@ impl Subject {
                 Ok(days) => Answer::Refreshed { days },
                 Err(failure) => Answer::Failed { why: crate::types::chain(&failure) },
             },
-            Question::Find { .. } => {
+            Question::Find { .. } | Question::Expiring { .. } => {
                 Answer::Failed { why: "it has more lines than one".to_owned() }
             }
             Question::Write { path } => self.keep(&path, false).await,
@@ -312,6 +329,10 @@ async fn converse(stream: UnixStream, subject: Arc<Subject>) {
         (Ok(Ok(_)), Ok(Question::Find { terms, asks })) => {
             // Who asked may have gone away.
             let _ = find::answer(&subject.fs, &terms, asks, &mut write).await;
+            return;
+        }
+        (Ok(Ok(_)), Ok(Question::Expiring { path, by })) => {
+            let _ = expiring::answer(&subject, Path::new(&path), by, &mut write).await;
             return;
         }
         (Ok(Ok(_)), Ok(question)) => subject.answer(question).await,

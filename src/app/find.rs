@@ -3,22 +3,22 @@
 //! The mounts of this user are asked; an account that is not mounted is opened as a mount would open it. What
 //! could not be searched is told: an answer never looks more complete than it is.
 
-use std::io::{self, BufRead as _, BufReader, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWrite;
 
+use super::ask::{Asked, lines, tell};
 use super::control::{Answer, Question, Status, sockets_at};
 use super::mount::Rooms;
 use super::problem::Problem;
 use super::shown::Shown;
-use super::status::{absolute, mounts, nobody};
+use super::status::mounts;
 use super::{log, terminal};
 use crate::config::{Find, FindFormat, Mount, Place};
 use crate::fs::{Fs, Hit};
@@ -48,13 +48,8 @@ pub(super) fn run(find: &Find, verbose: u8) -> Result<ExitCode, Problem> {
         Place::Account(mount) => output.search_profile(find, mount)?,
         Place::Mounts => output.search_mounts(find)?,
         Place::Below(path) => {
-            let path = absolute(path);
-            let mounts = mounts();
-            let found = mounts.iter().find_map(|(socket, status)| {
-                Some((socket, &status.mountpoint, path.strip_prefix(&status.mountpoint).ok()?))
-            });
-            let (socket, at, below) = found.ok_or_else(|| nobody(&path))?;
-            output.search_mount(find, socket, at, &below.to_string_lossy())?;
+            let Asked { socket, mountpoint, below } = Asked::about(path)?;
+            output.search_mount(find, &socket, &mountpoint, &below)?;
         }
     }
     let _ = output.out.flush();
@@ -122,7 +117,7 @@ impl Output<'_> {
     ) -> Result<(), Problem> {
         let question = Question::Find { terms: find.terms.clone(), asks: !find.offline };
         let broken = |error| Problem::new(&at.display().to_string(), error);
-        for answer in ask(socket, &question).map_err(broken)? {
+        for answer in lines(socket, &question).map_err(broken)? {
             match answer.map_err(broken)? {
                 Answer::Hit { path, facts } => {
                     let is_below = Path::new(&path).starts_with(below);
@@ -238,12 +233,6 @@ pub(super) async fn answer(
     tell(to, &Answer::Searched(gaps)).await
 }
 
-async fn tell(to: &mut (impl AsyncWrite + Unpin), answer: &Answer) -> io::Result<()> {
-    let mut line = serde_json::to_vec(answer)?;
-    line.push(b'\n');
-    to.write_all(&line).await
-}
-
 /// The facts of a file's call, and its own kind.
 fn facts(hit: &Hit) -> Map<String, Value> {
     let mut facts: Map<String, Value> = serde_json::from_str(&hit.facts).unwrap_or_default();
@@ -255,16 +244,4 @@ fn facts(hit: &Hit) -> Map<String, Value> {
 fn query(terms: &[Term]) -> Result<Arc<Query>, QueryError> {
     let terms = terms.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     Query::of(terms).map(Arc::new)
-}
-
-/// Asks a mount; its answers, line by line, as they come.
-fn ask(
-    socket: &Path,
-    question: &Question,
-) -> io::Result<impl Iterator<Item = io::Result<Answer>> + use<>> {
-    let mut stream = UnixStream::connect(socket)?;
-    let question = serde_json::to_string(question)? + "\n";
-    stream.write_all(question.as_bytes())?;
-    let lines = BufReader::new(stream).lines();
-    Ok(lines.map(|line| Ok(serde_json::from_str(&line?)?)))
 }

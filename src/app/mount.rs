@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{self, SignalKind, signal};
 
-use super::connect::{Connection, Contents, connect};
+use super::connect::{Connection, Contents, Retention, connect};
 use super::control::{Control, Subject};
 use super::openmetrics::Exporter;
 use super::poll::Poller;
@@ -129,6 +129,7 @@ pub(super) struct Rooms {
     source: String,
     pub(super) warnings: Vec<String>,
     store: Option<Store>,
+    retention: Retention,
 }
 
 impl Rooms {
@@ -144,7 +145,8 @@ impl Rooms {
         let audit = options.audit.as_ref().map(opened).transpose()?;
         let (store, without) = keeping::open(&options.cache)?;
         let connection = connect(&mount.account, options, store.as_ref()).await?;
-        let Connection { media, contents, client, source, mut warnings, kept } = connection;
+        let Connection { media, contents, client, source, mut warnings, kept, retention } =
+            connection;
         warnings.extend(without);
         let known = catalog::Settings {
             first,
@@ -161,7 +163,7 @@ impl Rooms {
         let readers = Readers::new(memory, options.connections);
         let (fs, notices) = Fs::new(catalog, cache, readers, policy(options));
         let fs = Arc::new(fs.audited(audit));
-        Ok(Self { fs, notices, client, source, warnings, store })
+        Ok(Self { fs, notices, client, source, warnings, store, retention })
     }
 
     /// Waits until what was learned is kept.
@@ -176,7 +178,8 @@ impl Rooms {
 pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
     let options = &mount.options;
     let at = mountpoint::prepare(&mount.mountpoint)?;
-    let Rooms { fs, notices, client, source, warnings, store } = Rooms::build(mount).await?;
+    let Rooms { fs, notices, client, source, warnings, store, retention } =
+        Rooms::build(mount).await?;
     let subject = Arc::new(Subject {
         mountpoint: at.clone(),
         source: source.clone(),
@@ -185,6 +188,7 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
         fs: Arc::clone(&fs),
         client,
         store: store.clone(),
+        retention,
     });
     let exporter = match options.metrics {
         Some(address) => Some(Exporter::start(address, Arc::clone(&subject)).await?),

@@ -1,6 +1,7 @@
 //! The commands that look after the cache.
 
 use std::fs;
+use std::path::Path;
 
 use super::{attribute, cache, ground, reelfs, yesterday};
 use crate::ground::{Ground, at, can_mount, days_ago, output, slashed, text};
@@ -143,13 +144,30 @@ fn what_expires_soon_and_is_not_cached_is_listed() {
         account.add(call.log(Content::bytes(words)));
     }
     let ground = Ground::new(Options::default(), account);
-    let mount = ground.mount(&["--since", "40d"]);
+    let runtime = ground.dir.path().join("run");
+    let mut command = ground.mount_command(&["--since", "40d"]);
+    command.env("XDG_RUNTIME_DIR", &runtime);
+    let mount = ground.start(command);
     let day = mount.path("logs").join(slashed(days_ago(27)));
     let mut files: Vec<_> = fs::read_dir(&day).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();
     fs::read_dir(mount.path("logs").join(slashed(days_ago(2)))).unwrap().for_each(drop);
     let (told, code) = ran(&ground, &["warm", files[0].to_str().unwrap()]);
     assert_eq!(code, Some(0), "{told}");
+    // Of a directory in the mount, with its path there.
+    let expiring = |path: &Path| {
+        let mut command = reelfs(&ground, &["expiring", "--within", "7d"]);
+        let told = output(command.arg(path).env("XDG_RUNTIME_DIR", &runtime));
+        (text(&told.stdout) + &text(&told.stderr), told.status.code())
+    };
+    let wanted = format!("  {}\n", files[1].display());
+    for path in [mount.path(""), mount.path("logs"), day] {
+        let (told, code) = expiring(&path);
+        assert!(code == Some(0) && told.lines().count() == 1 && told.ends_with(&wanted), "{told}");
+    }
+    assert!(expiring(&mount.path("recordings")).0.contains("nothing that was listed expires"));
+    let (told, code) = expiring(ground.dir.path());
+    assert!(code == Some(1) && told.contains("no mount of yours answers for"), "{told}");
     drop(mount);
     let (told, code) = ran(&ground, &["expiring", "--within", "7d"]);
     let name = files[1].file_name().unwrap().to_str().unwrap();
