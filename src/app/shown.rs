@@ -14,6 +14,9 @@ use crate::catalog::today;
 use crate::config::Mount;
 use crate::types::{Query, UNDATED, Window};
 
+/// The numbers that JSON's readers take without loss.
+const EXACT: u64 = (1 << 53) - 1;
+
 /// What a mount shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Shown {
@@ -37,7 +40,7 @@ impl Shown {
         let api = mount.options.api_url.as_ref().map(Url::as_str);
         let name = format!("{account:?} {api:?}");
         Self {
-            account: is_named.then(|| xxh3_64(name.as_bytes())),
+            account: is_named.then(|| xxh3_64(name.as_bytes()) & EXACT),
             first: mount.options.since.day(today()),
             last: mount.options.until,
         }
