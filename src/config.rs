@@ -139,6 +139,8 @@ pub struct Get {
 /// What to mount, where and how.
 #[derive(Clone, Debug)]
 pub struct Mount {
+    /// The profile that it is of.
+    pub profile: Option<String>,
     /// Where.
     pub mountpoint: PathBuf,
     /// What.

@@ -79,6 +79,9 @@ pub(super) enum Answer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Status {
     pub(super) mountpoint: PathBuf,
+    /// The profile that it is of.
+    #[serde(default)]
+    pub(super) profile: Option<String>,
     /// The vendor and its host.
     pub(super) source: String,
     pub(super) version: String,
@@ -155,6 +158,8 @@ pub(super) struct Told {
 /// What is asked about.
 pub(super) struct Subject {
     pub(super) mountpoint: PathBuf,
+    /// The profile that it is of.
+    pub(super) profile: Option<String>,
     pub(super) source: String,
     pub(super) started: Timestamp,
     pub(super) fs: Arc<Fs>,
@@ -185,6 +190,7 @@ impl Subject {
         let token = self.client.token();
         Status {
             mountpoint: self.mountpoint.clone(),
+            profile: self.profile.clone(),
             source: self.source.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),

@@ -156,8 +156,9 @@ fn show_json(found: &[Status], one: bool) -> Result<(), Problem> {
 /// A status as a person reads it.
 fn words(status: &Status, now: Timestamp) -> String {
     let Status { requests, cache, news, bytes, .. } = status;
+    let profile = status.profile.as_ref().map_or_else(String::new, |name| format!("{name}  "));
     let mut lines = vec![format!(
-        "{}  {}  up {} (process {})",
+        "{}  {profile}{}  up {} (process {})",
         status.mountpoint.display(),
         status.source,
         span(now.duration_since(status.started)),

@@ -134,6 +134,6 @@ impl TypedSource {
                 (mountpoint, Account::WhatConverts { key_file, media }, options)
             }
         };
-        Ok(Mount { mountpoint, account, options: options.settings() })
+        Ok(Mount { profile: None, mountpoint, account, options: options.settings() })
     }
 }

@@ -47,7 +47,9 @@ pub(super) fn mount(words: &[OsString], config: Option<&Path>) -> Result<Mount, 
         return Err(refusal(&file.path, &faults));
     }
     match Arguments::try_parse_from(arguments.iter().chain(rest))?.command {
-        Typed::Mount(typed) => typed.source.settings(),
+        Typed::Mount(typed) => {
+            typed.source.settings().map(|mount| Mount { profile: Some(name.into()), ..mount })
+        }
         _ => Err(Error::raw(ErrorKind::InvalidSubcommand, "a profile is for mounts alone\n")),
     }
 }

@@ -70,6 +70,7 @@ fn all_profiles_are_mounted_and_one_that_fails_harms_none() {
     let text_of = [profile(&ground, "one", ""), broken, profile(&ground, "two", "")].concat();
     configure(&ground, &text_of);
     let told = refusal(&mut reelfs(&ground, &["mount", "--all", at.to_str().unwrap()]), 1);
+    assert!(told.contains("error: profile broken: the API at 127.0.0.1 does not answer"), "{told}");
     assert!(told.contains("the profile broken is not mounted"), "{told}");
     for name in ["one", "two"] {
         recording(&at.join(name));
