@@ -36,9 +36,11 @@ mod sandbox;
 mod service;
 mod status;
 mod terminal;
+mod unmount;
 mod voximplant;
 mod warm;
 mod whatconverts;
+mod which;
 
 /// Runs a command to its end. The exit code is 0, or 1 after an error was printed.
 pub fn run(command: Command, verbose: u8) -> ExitCode {
@@ -52,15 +54,13 @@ pub fn run(command: Command, verbose: u8) -> ExitCode {
     let outcome = match command {
         Command::Mount(mount) => mount::run(*mount, verbose),
         Command::MountAll(all) => all::run(&all, verbose),
-        Command::Unmount { mountpoint, lazy, all: true } => all::unmount(&mountpoint, lazy),
-        Command::Unmount { mountpoint, lazy, all: false } => {
-            mountpoint::unmount(&mountpoint, lazy).map_err(Problem::from).map(done)
-        }
+        Command::Unmount { which, lazy, all: true } => unmount::all(&which.word, lazy),
+        Command::Unmount { which, lazy, all: false } => unmount::run(&which, lazy).map(done),
         Command::Alive { mountpoint } => {
             Ok(if mountpoint::answers(&mountpoint) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Status(options) => status::run(&options).map(done),
-        Command::Refresh { path } => status::refresh(path.as_deref()).map(done),
+        Command::Refresh { which } => status::refresh(which.as_ref()).map(done),
         Command::Generate { directory, files } => write(&directory, &files).map(done),
         Command::Doctor(doctor) => doctor::run(&doctor, verbose),
         Command::Init(init) => init::run(init).map(done),

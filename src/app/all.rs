@@ -19,7 +19,6 @@ use super::mount::Signals;
 use super::problem::Problem;
 use super::{log, service, terminal};
 use crate::config::MountAll;
-use crate::fuse::mountpoint;
 
 /// Mounts all. The exit code says whether every one of them was mounted, and the rest stays mounted
 /// where some were not. In the foreground it goes on until all have ended, or a signal ends them.
@@ -97,21 +96,4 @@ fn until_all_ended(mounted: Vec<(PathBuf, Child)>) -> Result<(), Problem> {
             }
         }
     })
-}
-
-/// Unmounts all that is mounted in a directory.
-pub(super) fn unmount(directory: &Path, lazy: bool) -> Result<ExitCode, Problem> {
-    let below = mountpoint::ours_below(directory)?;
-    if below.is_empty() {
-        let message = format!("reelfs is mounted nowhere in {}", directory.display());
-        return Err(Problem { message, hint: None });
-    }
-    let mut code = ExitCode::SUCCESS;
-    for at in below {
-        if let Err(error) = mountpoint::unmount(&at, lazy) {
-            terminal::error(&Problem::from(error));
-            code = ExitCode::FAILURE;
-        }
-    }
-    Ok(code)
 }

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::control::{Answer, Question, Status, sockets};
 use super::problem::Problem;
-use super::terminal;
-use crate::config::StatusOptions;
+use super::{terminal, which};
+use crate::config::{StatusOptions, WhichMount};
 
 /// How long a mount may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,13 +21,15 @@ const TICK: Duration = Duration::from_secs(1);
 /// Shows what one mount, or each, is doing.
 pub(super) fn run(options: &StatusOptions) -> Result<(), Problem> {
     loop {
-        let found = statuses(options.mountpoint.as_deref());
+        let found = statuses(options.which.as_ref())?;
         if options.watch {
             terminal::clear();
         }
-        match &options.mountpoint {
-            Some(at) if found.is_empty() => return Err(nobody(at)),
-            _ if options.json => show_json(&found, options.mountpoint.is_some())?,
+        match &options.which {
+            Some(which) if found.is_empty() => {
+                return Err(silent(which));
+            }
+            _ if options.json => show_json(&found, options.which.is_some())?,
             _ if found.is_empty() => terminal::say("nothing is mounted"),
             _ => found.iter().for_each(|status| terminal::say(&words(status, Timestamp::now()))),
         }
@@ -39,10 +41,11 @@ pub(super) fn run(options: &StatusOptions) -> Result<(), Problem> {
 }
 
 /// Has one mount, or each, ask the vendor again.
-pub(super) fn refresh(path: Option<&Path>) -> Result<(), Problem> {
-    let path = path.map(absolute);
+pub(super) fn refresh(which: Option<&WhichMount>) -> Result<(), Problem> {
+    let mounts = mounts();
+    let path = which.map(|which| meant(which, &mounts)).transpose()?;
     let mut asked = 0;
-    for (socket, status) in mounts() {
+    for (socket, status) in mounts {
         let below = match &path {
             None => Path::new(""),
             Some(path) => match path.strip_prefix(&status.mountpoint) {
@@ -64,8 +67,8 @@ pub(super) fn refresh(path: Option<&Path>) -> Result<(), Problem> {
             _ => return Err(Problem { message: format!("{at} does not answer"), hint: None }),
         }
     }
-    match path {
-        Some(path) if asked == 0 => Err(nobody(&path)),
+    match which {
+        Some(which) if asked == 0 => Err(silent(which)),
         _ if asked == 0 => Err(Problem { message: "nothing is mounted".to_owned(), hint: None }),
         _ => Ok(()),
     }
@@ -98,6 +101,10 @@ impl Keepers {
     }
 }
 
+fn silent(which: &WhichMount) -> Problem {
+    which::not_mounted(which).unwrap_or_else(|| nobody(&which.word))
+}
+
 pub(super) fn nobody(at: &Path) -> Problem {
     let message = format!("no mount of yours answers for {}", at.display());
     Problem { message, hint: Some("`reelfs status` lists those that do".to_owned()) }
@@ -117,10 +124,19 @@ pub(super) fn mounts() -> Vec<(PathBuf, Status)> {
     mounts
 }
 
-fn statuses(mountpoint: Option<&Path>) -> Vec<Status> {
-    let wanted = mountpoint.map(absolute);
-    let statuses = mounts().into_iter().map(|(_, status)| status);
-    statuses.filter(|status| wanted.as_ref().is_none_or(|at| *at == status.mountpoint)).collect()
+fn statuses(which: Option<&WhichMount>) -> Result<Vec<Status>, Problem> {
+    let mounts = mounts();
+    let wanted = which.map(|which| meant(which, &mounts)).transpose()?;
+    let statuses = mounts.into_iter().map(|(_, status)| status);
+    let is_wanted =
+        |status: &Status| wanted.as_ref().is_none_or(|path| path.starts_with(&status.mountpoint));
+    Ok(statuses.filter(is_wanted).collect())
+}
+
+/// The path that is meant, in a mount or not.
+fn meant(which: &WhichMount, mounts: &[(PathBuf, Status)]) -> Result<PathBuf, Problem> {
+    let at = which::meant(which, || mounts.iter().map(|(_, status)| status.clone()).collect())?;
+    Ok(at.unwrap_or_else(|| absolute(&which.word)))
 }
 
 /// The absolute form of a path, without asking a mount: it may be one that does not answer.

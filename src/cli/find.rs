@@ -1,11 +1,11 @@
 //! `reelfs find` as it is typed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, Error};
 
-use super::{profile, wrong};
+use super::{is_directory, profile, wrong};
 use crate::config::{Command, Find, FindFormat, Place};
 
 /// `reelfs find`
@@ -91,7 +91,7 @@ impl TypedFind {
         };
         let place = match self.place {
             None => Place::Mounts,
-            Some(path) if is_path(&path) => Place::Below(path),
+            Some(path) if is_directory(&path) => Place::Below(path),
             Some(name) => {
                 // Anything is taken for a mountpoint: nothing is mounted.
                 let words = [name.into_os_string(), "/".into()];
@@ -102,9 +102,4 @@ impl TypedFind {
         let find = Find { terms, place, offline: self.offline, format };
         Ok(Command::Find(Box::new(find)))
     }
-}
-
-/// Whether a path is meant rather than the name of a profile.
-fn is_path(word: &Path) -> bool {
-    word.is_absolute() || word.components().count() > 1 || word.is_dir()
 }

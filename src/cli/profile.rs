@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory as _, Error, Parser as _};
 
-use super::{Arguments, Typed};
+use super::{Arguments, Typed, is_directory};
 use crate::config::environment::variable;
 use crate::config::file::{self, ConfigFile, Fault, Given, Profile};
-use crate::config::{CheckedFile, CheckedProfile, Doctor, Mount, MountAll, Patient};
+use crate::config::{CheckedFile, CheckedProfile, Doctor, Mount, MountAll, Patient, WhichMount};
 use kind::Kind;
 
 mod kind;
@@ -80,32 +80,63 @@ pub(super) fn all(words: Vec<OsString>, config: Option<&Path>) -> Result<MountAl
 pub(super) fn patients(mut words: Vec<OsString>, config: Option<&Path>) -> Result<Doctor, Error> {
     let typed = take_config(&mut words);
     let config = typed.as_deref().or(config);
-    if let Some(name) = words.first().map(|word| word.to_string_lossy().into_owned()) {
-        // Anything is taken for a mountpoint: nothing is mounted.
-        words.insert(1, "/".into());
-        let mount = if kinds().contains(&name) {
-            let typed = ["reelfs", "mount"].map(OsString::from).into_iter().chain(words);
-            match Arguments::try_parse_from(typed)?.command {
-                Typed::Mount(typed) => typed.source.settings()?,
-                _ => return Err(Error::raw(ErrorKind::InvalidSubcommand, "no account\n")),
-            }
-        } else {
-            mount(&words, config)?
-        };
-        return Ok(Doctor { patients: vec![Patient::Mount { name, mount: Box::new(mount) }] });
+    let Some(word) = words.first().cloned() else {
+        return Ok(Doctor { patients: every_patient(config)?, at: None });
+    };
+    let name = word.to_string_lossy().into_owned();
+    let is_kind = kinds().contains(&name);
+    if words.len() == 1
+        && !is_kind
+        && is_directory(Path::new(&word))
+        && find(&name, config).is_err()
+    {
+        return Ok(Doctor { patients: every_patient(config)?, at: Some(word.into()) });
     }
-    let profiles = files(config)?.into_iter().flat_map(|file| {
-        let named = |profile: Profile| (profile.name, file.path.clone());
-        file.profiles.into_iter().map(named).collect::<Vec<_>>()
-    });
-    let patients = profiles.map(|(name, path)| {
-        let words = [OsString::from(&name), "/".into()];
-        match mount(&words, Some(&path)) {
-            Ok(mount) => Patient::Mount { name, mount: Box::new(mount) },
-            Err(error) => Patient::Refused { name, why: error.render().to_string() },
+    // Anything is taken for a mountpoint: nothing is mounted.
+    words.insert(1, "/".into());
+    let mount = if is_kind {
+        let typed = ["reelfs", "mount"].map(OsString::from).into_iter().chain(words);
+        match Arguments::try_parse_from(typed)?.command {
+            Typed::Mount(typed) => typed.source.settings()?,
+            _ => return Err(Error::raw(ErrorKind::InvalidSubcommand, "no account\n")),
         }
-    });
-    Ok(Doctor { patients: patients.collect() })
+    } else {
+        mount(&words, config)?
+    };
+    let patients = vec![Patient::Mount { name, mount: Box::new(mount) }];
+    Ok(Doctor { patients, at: None })
+}
+
+/// Every profile, as one to be looked at.
+fn every_patient(config: Option<&Path>) -> Result<Vec<Patient>, Error> {
+    let mut patients = Vec::new();
+    for file in files(config)? {
+        for profile in file.profiles {
+            let anywhere = mountpoint(&profile, &file.path).is_none().then(|| "/".into());
+            let words: Vec<_> = [(&profile.name).into()].into_iter().chain(anywhere).collect();
+            let name = profile.name;
+            patients.push(match mount(&words, Some(&file.path)) {
+                Ok(mount) => Patient::Mount { name, mount: Box::new(mount) },
+                Err(error) => Patient::Refused { name, why: error.render().to_string() },
+            });
+        }
+    }
+    Ok(patients)
+}
+
+/// The mount that a word means, as far as the config files tell.
+pub(super) fn which(word: PathBuf) -> WhichMount {
+    let found = word.to_str().and_then(|name| find(name, None).ok());
+    let mountpoint =
+        found.as_ref().and_then(|(file, at)| mountpoint(&file.profiles[*at], &file.path));
+    WhichMount { is_profile: found.is_some(), mountpoint, word }
+}
+
+/// Where a profile is mounted if nothing else is typed.
+fn mountpoint(profile: &Profile, file: &Path) -> Option<PathBuf> {
+    let setting = profile.settings.iter().find(|setting| setting.key == MOUNTPOINT)?;
+    let Given::Texts(texts) = &setting.value else { return None };
+    file::expand(&texts.first()?.0, file, variable).ok()
 }
 
 /// The config files that are there, and all that is wrong with them.

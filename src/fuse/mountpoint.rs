@@ -126,6 +126,18 @@ fn is_dead(path: &Path) -> bool {
     statvfs(path) == Err(Errno::ENOTCONN)
 }
 
+/// The mount of ours at a path, alive or dead, in its absolute form.
+pub fn ours_at(path: &Path) -> Option<PathBuf> {
+    let path = absolute(path).ok()?;
+    is_ours(&path).is_ok_and(|is| is).then_some(path)
+}
+
+/// The mount of ours that holds a path, alive or dead. What is in a dead one cannot be looked at.
+pub fn ours_around(path: &Path) -> Option<PathBuf> {
+    let path = absolute(path).or_else(|_| std::path::absolute(path)).ok()?;
+    ours().ok()?.into_iter().find(|at| path.starts_with(at))
+}
+
 /// Whether one of our mounts is at `path`, alive or dead.
 fn is_ours(path: &Path) -> Result<bool, MountError> {
     Ok(ours()?.iter().any(|at| at == path))

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::{AtEnd, ground_with_one_call, recording, refusal, success, unmount};
-use crate::ground::{Ground, REELFS, can_mount, days_ago, is_mounted, output, slashed, text};
+use crate::ground::{
+    Ground, REELFS, can_mount, days_ago, is_mounted, output, slashed, text, wait_until,
+};
 
 /// `reelfs`, with a home of its own.
 pub(super) fn reelfs(ground: &Ground, arguments: &[&str]) -> Command {
@@ -76,7 +78,15 @@ fn all_profiles_are_mounted_and_one_that_fails_harms_none() {
         recording(&at.join(name));
     }
     assert!(!is_mounted(&at.join("broken")));
-    success(&mut unmount(&at, &["--all"]));
+    let mut told = String::new();
+    wait_until("all are unmounted", || {
+        let output = output(&mut unmount(&at, &["--all"]));
+        told += &text(&output.stdout);
+        output.status.success()
+    });
+    let mut lines: Vec<_> = told.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["one", "two"].map(|name| format!("unmounted {}", at.join(name).display())));
     assert!(!is_mounted(&at.join("one")) && !is_mounted(&at.join("two")));
     assert!(refusal(&mut unmount(&at, &["--all"]), 1).contains("is mounted nowhere in"));
 }
