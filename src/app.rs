@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::config::Command;
-use crate::fuse::mountpoint;
 use problem::Problem;
 
 mod all;
@@ -32,6 +31,7 @@ mod openmetrics;
 mod panics;
 mod poll;
 mod problem;
+mod pulse;
 mod sandbox;
 mod service;
 mod status;
@@ -56,9 +56,7 @@ pub fn run(command: Command, verbose: u8) -> ExitCode {
         Command::MountAll(all) => all::run(&all, verbose),
         Command::Unmount { which, lazy, all: true } => unmount::all(&which.word, lazy),
         Command::Unmount { which, lazy, all: false } => unmount::run(&which, lazy).map(done),
-        Command::Alive { mountpoint } => {
-            Ok(if mountpoint::answers(&mountpoint) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
+        Command::Alive { mountpoint } => Ok(pulse::tell(&mountpoint)),
         Command::Status(options) => status::run(&options).map(done),
         Command::Refresh { which } => status::refresh(which.as_ref()).map(done),
         Command::Generate { directory, files } => write(&directory, &files).map(done),

@@ -1,6 +1,7 @@
 //! The socket of a mount at which `reelfs status`, `reelfs refresh` and `reelfs find` ask: one question,
 //! one answer, each a line of JSON; what is found is a line each. It is its owner's alone.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -256,6 +258,7 @@ impl Control {
         let directory = own_directory()?;
         let name = xxh3_64(subject.mountpoint.as_os_str().as_encoded_bytes());
         let path = directory.join(format!("{name:016x}.sock"));
+        let _lock = lock(&directory)?;
         // Whatever is there belongs to a mount that is gone: this one has its mountpoint.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
@@ -344,6 +347,22 @@ pub(super) fn sockets() -> Vec<PathBuf> {
     let mut sockets: Vec<_> = directories.iter().flat_map(|directory| entries(directory)).collect();
     sockets.retain(|path| path.extension().is_some_and(|extension| extension == "sock"));
     sockets
+}
+
+/// Removes a socket at which nobody listens: that of a mount that was killed.
+pub(super) fn remove_stale(socket: &Path) {
+    // A mount that begins has one for a moment, too.
+    let Some(_lock) = socket.parent().and_then(|directory| lock(directory).ok()) else { return };
+    let connected = std::os::unix::net::UnixStream::connect(socket);
+    if connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        let _ = std::fs::remove_file(socket);
+    }
+}
+
+/// Keeps others from making or removing sockets in a directory. Held for moments.
+fn lock(directory: &Path) -> io::Result<Flock<File>> {
+    let directory = File::open(directory)?;
+    Flock::lock(directory, FlockArg::LockExclusive).map_err(|(_, errno)| errno.into())
 }
 
 fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {

@@ -20,7 +20,7 @@ use super::control::{Answer, Question};
 use super::mount::Rooms;
 use super::problem::Problem;
 use super::status::{absolute, mounts, nobody};
-use super::{log, terminal};
+use super::{log, pulse, terminal};
 use crate::config::{Find, FindFormat, Mount, Place};
 use crate::fs::{Fs, Hit};
 use crate::types::{Query, QueryError, Term, chain, json_line, shell_word};
@@ -73,7 +73,8 @@ pub(super) fn run(find: &Find, verbose: u8) -> Result<ExitCode, Problem> {
         Place::Account(mount) => output.search_account(find, mount)?,
         Place::Mounts => {
             let mounts = mounts();
-            if mounts.is_empty() {
+            let lost = pulse::lost(&mounts);
+            if mounts.is_empty() && lost.is_empty() {
                 let message = "nothing is mounted".to_owned();
                 let hint = "`reelfs find PROFILE …` searches an account that is not mounted";
                 return Err(Problem { message, hint: Some(hint.to_owned()) });
@@ -84,6 +85,10 @@ pub(super) fn run(find: &Find, verbose: u8) -> Result<ExitCode, Problem> {
                     terminal::error(&problem);
                     output.is_complete = false;
                 }
+            }
+            for lost in lost {
+                terminal::error(&lost.problem());
+                output.is_complete = false;
             }
         }
         Place::Below(path) => {

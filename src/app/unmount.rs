@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use super::control::Status;
 use super::problem::Problem;
 use super::status::mounts;
-use super::{terminal, which};
+use super::{pulse, terminal, which};
 use crate::config::WhichMount;
-use crate::fuse::mountpoint;
+use crate::fuse::{MountError, mountpoint};
 use crate::types::shell_word;
 
 /// Unmounts the mount that is meant.
@@ -17,7 +17,13 @@ pub(super) fn run(named: &WhichMount, lazy: bool) -> Result<(), Problem> {
     let is_there = |status: &Status| mountpoint::ours_at(&status.mountpoint).is_some();
     let asked = || mounts().into_iter().map(|(_, status)| status).filter(is_there).collect();
     if let Some(at) = which::meant(named, asked)? {
-        return mountpoint::unmount(&at, lazy).map_err(Problem::from);
+        return match mountpoint::unmount(&at, lazy) {
+            // Who still uses a dead one has nothing to lose.
+            Err(MountError::Busy(_)) if pulse::lost_around(&at).is_some_and(|it| it.is_dead) => {
+                mountpoint::unmount(&at, true).map_err(Problem::from)
+            }
+            done => done.map_err(Problem::from),
+        };
     }
     if let Some(problem) = which::not_mounted(named) {
         return Err(problem);
