@@ -265,7 +265,7 @@ mod tests {
     fn what_is_not_typed_is_what_the_settings_say() {
         let typed = ["reelfs", "mount", "list", "calls", "--from", "leads.csv"];
         let Typed::Mount(mount) = Arguments::parse_from(typed).command else { panic!("a mount") };
-        let typed = mount.source.settings().unwrap().options;
+        let typed = mount.mount().unwrap().options;
         let default = crate::config::MountOptions::default();
         assert_eq!(format!("{typed:?}"), format!("{default:?}"));
     }

@@ -17,25 +17,25 @@ use crate::config::{Account, Command, Mount, WhatConvertsMedia};
 #[command(
     arg_required_else_help = true,
     override_usage = "reelfs mount SOURCE|PROFILE MOUNTPOINT [OPTIONS]\n       \
-                      reelfs mount --all DIR [OPTIONS]",
+                      reelfs mount --all [DIR [OPTIONS]]",
     subcommand_value_name = "SOURCE|PROFILE",
     subcommand_help_heading = "Sources",
     after_help = "A PROFILE of the config file stands for a source and its options; options that \
                   are typed\nwin. `reelfs init` writes one."
 )]
 pub(super) struct TypedMount {
-    /// Mount every profile, each in a directory of its own below DIR
+    /// Mount every profile, each in a directory of its own below DIR [default: where each says]
     #[arg(long)]
     all: bool,
     /// The config file [default: ~/.config/reelfs/config.toml, then /etc/reelfs/config.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
-    pub(super) source: TypedSource,
+    source: Option<TypedSource>,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum TypedSource {
+enum TypedSource {
     /// Mount a Voximplant account
     Voximplant {
         /// An empty directory
@@ -96,26 +96,33 @@ fn named(name: OsString) -> PathBuf {
 impl TypedMount {
     /// The command that was typed.
     pub(super) fn settings(self) -> Result<Command, Error> {
-        match self.source {
-            TypedSource::Other(mut words) => {
-                let config = profile::take_config(&mut words).or(self.config);
-                if self.all {
-                    return profile::all(words, config.as_deref()).map(Command::MountAll);
-                }
-                let mount = profile::mount(&words, config.as_deref())?;
-                Ok(Command::Mount(Box::new(mount)))
-            }
-            _ if self.all => {
+        let mut words = match self.source {
+            Some(TypedSource::Other(words)) => words,
+            None => Vec::new(),
+            Some(_) if self.all => {
                 let message = "--all mounts profiles: give a directory alone";
-                Err(wrong(ErrorKind::ArgumentConflict, message))
+                return Err(wrong(ErrorKind::ArgumentConflict, message));
             }
-            source => Ok(Command::Mount(Box::new(source.settings()?))),
+            Some(source) => return Ok(Command::Mount(Box::new(source.settings()?))),
+        };
+        let config = profile::take_config(&mut words).or(self.config);
+        let before = words.len();
+        words.retain(|word| word != "--all");
+        if self.all || words.len() < before {
+            return profile::all(words, config.as_deref()).map(Command::MountAll);
         }
+        let mount = profile::mount(&words, config.as_deref())?;
+        Ok(Command::Mount(Box::new(mount)))
+    }
+
+    /// The mount that was typed, of a source.
+    pub(super) fn mount(self) -> Result<Mount, Error> {
+        self.source.unwrap_or(TypedSource::Other(Vec::new())).settings()
     }
 }
 
 impl TypedSource {
-    pub(super) fn settings(self) -> Result<Mount, Error> {
+    fn settings(self) -> Result<Mount, Error> {
         let (mountpoint, account, options) = match self {
             Self::Other(words) => return profile::mount(&words, None),
             Self::Voximplant { mountpoint, key, child_account, options } => {

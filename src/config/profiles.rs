@@ -9,12 +9,10 @@ use super::file::Fault;
 /// Every profile of a config file, each in a directory of its own.
 #[derive(Clone, Debug)]
 pub struct MountAll {
-    /// The directory that holds the mountpoints.
-    pub directory: PathBuf,
     /// The config file.
     pub config: PathBuf,
-    /// Names of the profiles.
-    pub profiles: Vec<String>,
+    /// Names of the profiles, and where each goes.
+    pub profiles: Vec<(String, PathBuf)>,
     /// Flags that were typed, for each of them.
     pub words: Vec<OsString>,
     /// Whether to stay in the foreground.

@@ -75,3 +75,90 @@ fn a_mount_is_named_by_its_directory_or_its_profile() {
     unmounted(&mut reelfs(&ground, &["unmount", "south"]));
     assert!(refused(&["unmount", "south"], 1).contains("hint: reelfs mount south\n"));
 }
+
+#[test]
+fn all_profiles_are_mounted_where_they_say_and_once() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground_with_one_call();
+    let at = |name: &str| ground.dir.path().join(name);
+    let places = ["first", "all/east", "all/west"].map(at);
+    let _ends = places.clone().map(AtEnd);
+    let east = profile(&ground, "east", "mountpoint = \"~/first\"");
+    configure(&ground, &[east.clone(), profile(&ground, "west", "")].concat());
+    let run = |arguments: &[&str]| success(&mut reelfs(&ground, arguments));
+    let refused = |arguments: &[&str]| refusal(&mut reelfs(&ground, arguments), 2);
+    let told = refused(&["mount", "--all"]);
+    assert!(told.contains(":6:11: the profile `west` has no `mountpoint`\nhint: "), "{told}");
+    assert!(told.contains("`mountpoint = …`") && told.contains("--all DIR"), "{told}");
+    for words in [&["mount", "--all", "west"][..], &["mount", "all", "--all", "west"]] {
+        assert!(refused(words).contains("`west` is one\nhint: reelfs mount west DIR\n"));
+    }
+
+    assert_eq!(run(&["mount", "all", "--all"]), "");
+    let again = run(&["mount", "--all", "all", "--since", "3d"]);
+    let line = |name| format!("{name} is already mounted at {}\n", at("all").join(name).display());
+    assert_eq!(again, line("east") + &line("west"));
+    // What stands there and is of no profile, or of another, is in the way.
+    unmounted(&mut reelfs(&ground, &["unmount", "all/east"]));
+    run(&["mount", "west", "all/east"]);
+    let told = output(&mut reelfs(&ground, &["mount", "--all", "all"]));
+    let (out, err) = (text(&told.stdout), text(&told.stderr));
+    assert_eq!((told.status.code(), out), (Some(1), line("west")));
+    assert!(err.contains("error: profile east: reelfs is already mounted at "), "{err}");
+
+    configure(&ground, &east);
+    assert_eq!(run(&["mount", "--all"]), "");
+    for at in &places {
+        recording(at);
+        unmounted(&mut reelfs(&ground, &["unmount", at.to_str().unwrap()]));
+    }
+}
+
+#[test]
+fn who_types_a_mount_wrong_is_told_what_to_type() {
+    let ground = ground_with_one_call();
+    let text = [
+        profile(&ground, "north", ""),
+        profile(&ground, "south", "mountpoint = \"~/usual\""),
+        "[profiles.links]\nsource = \"list\"\n".to_owned(),
+    ];
+    let path = configure(&ground, &text.concat());
+    let refused = |arguments: &[&str]| refusal(&mut reelfs(&ground, arguments), 2);
+    let at = |line, message: &str| format!("{}:{line}:11: {message}", path.display());
+    let usual = ground.dir.path().join("usual");
+    for (typed, message, hint) in [
+        (
+            &["mount", "north"][..],
+            at(1, "the profile `north` has no `mountpoint`"),
+            "reelfs mount north DIR, or a line `mountpoint = …` there",
+        ),
+        (
+            &["mount", "links", "keys"],
+            at(11, "the profile `links` has no `from`"),
+            "a line `from = …` there, or --from",
+        ),
+        (
+            &["mount", "keys", "--since", "7d", "north"],
+            "keys is no profile: the directory comes second".to_owned(),
+            "reelfs mount north keys --since 7d",
+        ),
+        (
+            &["mount", "./my keys", "voximplant", "--credentials", "key.json"],
+            "'./my keys' is no profile: the directory comes second".to_owned(),
+            "reelfs mount voximplant './my keys' --credentials key.json",
+        ),
+        (
+            &["mount", usual.to_str().unwrap()],
+            format!("{} is where a profile is mounted: give its name", usual.display()),
+            "reelfs mount south",
+        ),
+    ] {
+        assert_eq!(refused(typed), format!("error: {message}\nhint: {hint}\n"));
+    }
+    assert!(
+        refused(&["mount", "--config", path.to_str().unwrap()])
+            .contains("name a source or a profile")
+    );
+}
