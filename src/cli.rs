@@ -184,15 +184,19 @@ pub struct Invocation {
 /// Reads this process's arguments. Prints usage and exits where they are wrong (2) or ask for
 /// help (0).
 pub fn read() -> Invocation {
-    let mut words: Vec<_> = std::env::args_os().collect();
-    if mount8::is_called(&words) {
-        words = match mount8::arguments(words) {
-            Ok(Some(words)) => words,
-            Ok(None) => std::process::exit(0),
-            Err(message) => Error::raw(ErrorKind::InvalidValue, format!("{message}\n")).exit(),
-        };
+    let words: Vec<_> = std::env::args_os().collect();
+    let parsed = |words| Arguments::try_parse_from(words).and_then(settings);
+    if !mount8::is_called(&words) {
+        return parsed(words).unwrap_or_else(|error| error.exit());
     }
-    Arguments::try_parse_from(words).and_then(settings).unwrap_or_else(|error| error.exit())
+    let refused =
+        |message: &str| Error::raw(ErrorKind::InvalidValue, format!("{message}\n")).exit();
+    match mount8::arguments(words) {
+        Ok(Some(words)) => parsed(words)
+            .unwrap_or_else(|error| refused(&mount8::in_its_words(&error.render().to_string()))),
+        Ok(None) => std::process::exit(0),
+        Err(message) => refused(&message),
+    }
 }
 
 fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Error> {
