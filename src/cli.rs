@@ -185,7 +185,10 @@ pub struct Invocation {
 /// help (0).
 pub fn read() -> Invocation {
     let words: Vec<_> = std::env::args_os().collect();
-    let parsed = |words| Arguments::try_parse_from(words).and_then(settings);
+    let parsed = |words: Vec<OsString>| {
+        let typed = Arguments::try_parse_from(&words).map_err(|error| mount::ahead(&words, error));
+        typed.and_then(settings)
+    };
     if !mount8::is_called(&words) {
         return parsed(words).unwrap_or_else(|error| error.exit());
     }

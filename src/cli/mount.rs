@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use clap::error::ErrorKind;
-use clap::{Args, Error, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory as _, Error, Subcommand, ValueEnum};
 
 use super::options::TypedOptions;
-use super::{key, profile, wrong};
+use super::{Arguments, key, profile, wrong};
 use crate::config::{Account, Command, Mount, WhatConvertsMedia};
 
 /// `reelfs mount`.
@@ -91,6 +91,32 @@ pub(super) enum TypedMedia {
 /// The file that was named; `-` names what comes in.
 fn named(name: OsString) -> PathBuf {
     if name == "-" { "/dev/stdin".into() } else { name.into() }
+}
+
+/// What is told of an option of a source's that stands ahead of the source or profile.
+pub(super) fn ahead(words: &[OsString], error: Error) -> Error {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let is_ahead = words.windows(2).any(|pair| {
+        let begins = pair[1].to_str().and_then(|word| word.split('=').next());
+        pair[0] == "mount" && begins == Some(option)
+    });
+    let whole = Arguments::command();
+    let mount = whole.find_subcommand("mount").into_iter();
+    let mut options =
+        mount.flat_map(clap::Command::get_subcommands).flat_map(clap::Command::get_arguments);
+    let is_theirs = options.any(|argument| {
+        let long = argument.get_long().map(|long| format!("--{long}"));
+        let short = argument.get_short().map(|short| format!("-{short}"));
+        long.as_ref() == Some(option) || short.as_ref() == Some(option)
+    });
+    if error.kind() != ErrorKind::UnknownArgument || !is_ahead || !is_theirs {
+        return error;
+    }
+    let message = format!("{option} stands ahead of what it is an option of");
+    let hint = format!("reelfs mount SOURCE|PROFILE MOUNTPOINT {option} …");
+    profile::told(ErrorKind::UnknownArgument, &[(message, Some(hint))])
 }
 
 impl TypedMount {

@@ -317,7 +317,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
 }
 
 /// An error of these lines, each with what to do. What a file holds is only shown.
-fn told(kind: ErrorKind, lines: &[(String, Option<String>)]) -> Error {
+pub(super) fn told(kind: ErrorKind, lines: &[(String, Option<String>)]) -> Error {
     let shown = |text: &str| -> String {
         let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
         text.chars().map(show).collect()

@@ -150,6 +150,11 @@ fn who_types_a_mount_wrong_is_told_what_to_type() {
             "reelfs mount voximplant './my keys' --credentials key.json",
         ),
         (
+            &["mount", "--allow-other", "north", "keys"],
+            "--allow-other stands ahead of what it is an option of".to_owned(),
+            "reelfs mount SOURCE|PROFILE MOUNTPOINT --allow-other …",
+        ),
+        (
             &["mount", usual.to_str().unwrap()],
             format!("{} is where a profile is mounted: give its name", usual.display()),
             "reelfs mount south",
