@@ -25,9 +25,11 @@ use tokio::runtime::Handle;
 
 use crate::fs::{Attributes, Caller, Fs, HandleNumber, Kind, Pages};
 use crate::tree::{Child, Inode};
+use killed::unless_killed;
 use passthrough::Passthrough;
 
 pub mod errno;
+mod killed;
 pub mod mount;
 pub mod mountpoint;
 mod notices;
@@ -60,8 +62,13 @@ impl Bridge {
         Self { fs, desk, runtime, passthrough: Arc::default(), greeted: Some(greeted) }
     }
 
-    /// Runs an operation: here if it need not wait, else on the runtime.
-    fn serve(&self, name: &'static str, operation: impl Future<Output = ()> + Send + 'static) {
+    /// Runs an operation: here if it need not wait, else on the runtime, as long as its caller lives.
+    fn serve(
+        &self,
+        name: &'static str,
+        req: &Request,
+        operation: impl Future<Output = ()> + Send + 'static,
+    ) {
         let _at_work = self.desk.begin(name);
         let mut operation: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(operation);
         let _runtime = self.runtime.enter();
@@ -69,7 +76,7 @@ impl Bridge {
         match catch_unwind(AssertUnwindSafe(|| operation.as_mut().poll(&mut context))) {
             Ok(Poll::Ready(())) => {}
             // Polled anew there, with a waker that wakes.
-            Ok(Poll::Pending) => drop(self.runtime.spawn(operation)),
+            Ok(Poll::Pending) => drop(self.runtime.spawn(unless_killed(req.pid(), operation))),
             // What it was about was logged by whoever handles panics.
             Err(_) => tracing::error!(operation = name, "an operation panicked"),
         }
@@ -114,9 +121,9 @@ impl Filesystem for Bridge {
         Ok(())
     }
 
-    fn lookup(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+    fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let (fs, name) = (Arc::clone(&self.fs), name.to_owned());
-        self.serve("lookup", async move {
+        self.serve("lookup", req, async move {
             // A name that is not UTF-8 is none of ours.
             let name = name.to_string_lossy();
             match fs.lookup(Inode(parent.0), &name).await {
@@ -129,9 +136,9 @@ impl Filesystem for Bridge {
         });
     }
 
-    fn getattr(&self, _req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
+    fn getattr(&self, req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
         let fs = Arc::clone(&self.fs);
-        self.serve("getattr", async move {
+        self.serve("getattr", req, async move {
             match fs.getattr(Inode(ino.0)).await {
                 Ok(known) => reply.attr(&known.life, &file_attr(&known.attributes)),
                 Err(failure) => reply.error(errno::of("getattr", &failure)),
@@ -139,9 +146,9 @@ impl Filesystem for Bridge {
         });
     }
 
-    fn readlink(&self, _req: &Request, ino: INodeNo, reply: ReplyData) {
+    fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {
         let fs = Arc::clone(&self.fs);
-        self.serve("readlink", async move {
+        self.serve("readlink", req, async move {
             match fs.readlink(Inode(ino.0)).await {
                 Ok(target) => reply.data(target.as_bytes()),
                 Err(failure) => reply.error(errno::of("readlink", &failure)),
@@ -153,7 +160,7 @@ impl Filesystem for Bridge {
         let fs = Arc::clone(&self.fs);
         let caller = Caller { uid: req.uid(), pid: req.pid() };
         let (passthrough, inode) = (Arc::clone(&self.passthrough), Inode(ino.0));
-        self.serve("open", async move {
+        self.serve("open", req, async move {
             match fs.open(inode, caller, passthrough.wants(inode)).await {
                 Ok(opened) => {
                     let handle = FileHandle(opened.handle.0);
@@ -175,7 +182,7 @@ impl Filesystem for Bridge {
 
     fn read(
         &self,
-        _req: &Request,
+        req: &Request,
         ino: INodeNo,
         fh: FileHandle,
         offset: u64,
@@ -185,7 +192,7 @@ impl Filesystem for Bridge {
         reply: ReplyData,
     ) {
         let fs = Arc::clone(&self.fs);
-        self.serve("read", async move {
+        self.serve("read", req, async move {
             match fs.read(Inode(ino.0), HandleNumber(fh.0), offset, size).await {
                 Ok(bytes) => reply.data(&bytes),
                 Err(failure) => reply.error(errno::of("read", &failure)),
@@ -208,9 +215,9 @@ impl Filesystem for Bridge {
         reply.ok();
     }
 
-    fn opendir(&self, _req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+    fn opendir(&self, req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
         let fs = Arc::clone(&self.fs);
-        self.serve("opendir", async move {
+        self.serve("opendir", req, async move {
             match fs.opendir(Inode(ino.0)).await {
                 Ok(handle) => reply.opened(FileHandle(handle.0), FopenFlags::empty()),
                 Err(failure) => reply.error(errno::of("opendir", &failure)),
@@ -220,14 +227,14 @@ impl Filesystem for Bridge {
 
     fn readdir(
         &self,
-        _req: &Request,
+        req: &Request,
         _ino: INodeNo,
         fh: FileHandle,
         offset: u64,
         mut reply: ReplyDirectory,
     ) {
         let fs = Arc::clone(&self.fs);
-        self.serve("readdir", async move {
+        self.serve("readdir", req, async move {
             match fs.directory(HandleNumber(fh.0), offset).await {
                 Ok(entries) => {
                     for (next, child) in entries_from(&entries, offset) {
@@ -246,14 +253,14 @@ impl Filesystem for Bridge {
 
     fn readdirplus(
         &self,
-        _req: &Request,
+        req: &Request,
         _ino: INodeNo,
         fh: FileHandle,
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
         let fs = Arc::clone(&self.fs);
-        self.serve("readdirplus", async move {
+        self.serve("readdirplus", req, async move {
             match fs.directory(HandleNumber(fh.0), offset).await {
                 Ok(entries) => {
                     for (next, child) in entries_from(&entries, offset) {
@@ -290,13 +297,13 @@ impl Filesystem for Bridge {
         reply.statfs(0, 0, 0, 0, 0, 4096, LONGEST_NAME, 4096);
     }
 
-    fn getxattr(&self, _req: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+    fn getxattr(&self, req: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
         let name = name.to_string_lossy();
         if !name.starts_with("user.") {
             return reply.error(errno::NO_SUCH_NAMESPACE);
         }
         let (fs, name) = (Arc::clone(&self.fs), name.into_owned());
-        self.serve("getxattr", async move {
+        self.serve("getxattr", req, async move {
             match fs.getxattr(Inode(ino.0), &name).await {
                 Ok(Some(value)) => reply_xattr(value.as_bytes(), size, reply),
                 Ok(None) => reply.error(errno::NO_ATTRIBUTE),
@@ -305,9 +312,9 @@ impl Filesystem for Bridge {
         });
     }
 
-    fn listxattr(&self, _req: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+    fn listxattr(&self, req: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
         let fs = Arc::clone(&self.fs);
-        self.serve("listxattr", async move {
+        self.serve("listxattr", req, async move {
             match fs.listxattr(Inode(ino.0)).await {
                 Ok(names) => {
                     let ended = |name: &String| name.bytes().chain([0]).collect::<Vec<_>>();

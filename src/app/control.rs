@@ -1,6 +1,7 @@
 //! The socket of a mount at which `reelfs status`, `reelfs refresh` and `reelfs find` ask: one question,
 //! one answer, each a line of JSON; what is found is a line each. It is its owner's alone.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -100,6 +102,9 @@ pub(super) enum Answer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Status {
     pub(super) mountpoint: PathBuf,
+    /// The profile that it is of.
+    #[serde(default)]
+    pub(super) profile: Option<String>,
     /// The vendor and its host.
     pub(super) source: String,
     pub(super) version: String,
@@ -179,6 +184,8 @@ pub(super) struct Told {
 /// What is asked about.
 pub(super) struct Subject {
     pub(super) mountpoint: PathBuf,
+    /// The profile that it is of.
+    pub(super) profile: Option<String>,
     pub(super) source: String,
     pub(super) started: Timestamp,
     pub(super) shows: Shown,
@@ -212,6 +219,7 @@ impl Subject {
         let token = self.client.token();
         Status {
             mountpoint: self.mountpoint.clone(),
+            profile: self.profile.clone(),
             source: self.source.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -282,6 +290,7 @@ impl Control {
     pub(super) fn open(subject: Arc<Subject>) -> io::Result<Self> {
         let directory = own_directory()?;
         let path = directory.join(name_at(&subject.mountpoint));
+        let _lock = lock(&directory)?;
         // Whatever is there belongs to a mount that is gone: this one has its mountpoint.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
@@ -387,6 +396,22 @@ pub(super) fn sockets_at(mountpoint: &Path) -> Vec<PathBuf> {
     let mut sockets = sockets();
     sockets.retain(|path| path.file_name().is_some_and(|own| own == name.as_str()));
     sockets
+}
+
+/// Removes a socket at which nobody listens: that of a mount that was killed.
+pub(super) fn remove_stale(socket: &Path) {
+    // A mount that begins has one for a moment, too.
+    let Some(_lock) = socket.parent().and_then(|directory| lock(directory).ok()) else { return };
+    let connected = std::os::unix::net::UnixStream::connect(socket);
+    if connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        let _ = std::fs::remove_file(socket);
+    }
+}
+
+/// Keeps others from making or removing sockets in a directory. Held for moments.
+fn lock(directory: &Path) -> io::Result<Flock<File>> {
+    let directory = File::open(directory)?;
+    Flock::lock(directory, FlockArg::LockExclusive).map_err(|(_, errno)| errno.into())
 }
 
 fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {

@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -14,15 +14,14 @@ use serde_json::{Map, Value};
 use tokio::io::AsyncWrite;
 
 use super::ask::{Asked, lines, tell};
-use super::control::{Answer, Question, Status, sockets_at};
+use super::control::{Answer, Question};
 use super::mount::Rooms;
 use super::problem::Problem;
 use super::shown::Shown;
 use super::status::mounts;
-use super::{log, terminal};
+use super::{log, pulse, terminal};
 use crate::config::{Find, FindFormat, Mount, Place};
 use crate::fs::{Fs, Hit};
-use crate::fuse::mountpoint;
 use crate::types::{Query, QueryError, Term, chain, json_line};
 pub(super) use gaps::Gaps;
 
@@ -64,8 +63,8 @@ impl Output<'_> {
     /// Has all mounts search. One that fails keeps nobody from what is in the others.
     fn search_mounts(&mut self, find: &Find) -> Result<(), Problem> {
         let mounts = mounts();
-        let silent = silent(&mounts);
-        if mounts.is_empty() && silent.is_empty() {
+        let lost = pulse::lost(&mounts);
+        if mounts.is_empty() && lost.is_empty() {
             let message = "nothing is mounted".to_owned();
             let hint = "`reelfs find PROFILE …` searches an account that is not mounted";
             return Err(Problem { message, hint: Some(hint.to_owned()) });
@@ -75,9 +74,8 @@ impl Output<'_> {
                 self.missing(&problem);
             }
         }
-        for at in silent {
-            let message = format!("{} does not answer, and was not searched", at.display());
-            self.missing(&Problem { message, hint: None });
+        for lost in lost {
+            self.missing(&lost.problem());
         }
         Ok(())
     }
@@ -197,14 +195,6 @@ impl Output<'_> {
         let _ = self.out.flush();
         self.is_complete &= !gaps.tell(is_offline, at);
     }
-}
-
-/// The mounts that were asked and did not answer, or whose daemon is gone.
-fn silent(answering: &[(PathBuf, Status)]) -> Vec<PathBuf> {
-    let is_silent = |at: &PathBuf| {
-        !answering.iter().any(|(_, status)| status.mountpoint == *at) && !sockets_at(at).is_empty()
-    };
-    mountpoint::ours().unwrap_or_default().into_iter().filter(is_silent).collect()
 }
 
 /// Answers who asks a mount to look for files: a line each, and one at the end.

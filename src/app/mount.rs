@@ -50,12 +50,19 @@ pub(super) struct Mounted {
 }
 
 /// Runs `reelfs mount` to its end: in the background, when the mount answers; in the foreground,
-/// when it is unmounted.
-pub(super) fn run(mut mount: Mount, verbose: u8) -> Result<ExitCode, Problem> {
+/// when it is unmounted. What it has to say of a profile names it: there may be more of them.
+pub(super) fn run(mount: Mount, verbose: u8) -> Result<ExitCode, Problem> {
     let in_background = background::is_child();
     if !mount.options.foreground && !in_background {
         return background::start();
     }
+    let of = mount.profile.as_ref().map_or_else(String::new, |name| format!("profile {name}: "));
+    let named = |Problem { message, hint }| Problem { message: format!("{of}{message}"), hint };
+    serve(mount, &of, in_background, verbose).map_err(named)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(mut mount: Mount, of: &str, in_background: bool, verbose: u8) -> Result<(), Problem> {
     if in_background {
         background::end_with_parent()?;
         log::to_file(mount.options.log_file.as_deref(), mount.options.log_format, verbose)?;
@@ -65,11 +72,10 @@ pub(super) fn run(mut mount: Mount, verbose: u8) -> Result<ExitCode, Problem> {
     make_absolute(&mut mount)?;
     until_unmounted(open(&mount), |mounted| {
         for warning in &mounted.warnings {
-            terminal::warn(warning);
+            terminal::warn(&format!("{of}{warning}"));
         }
         if in_background { background::report_ready() } else { Ok(()) }
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// Runs a mount from its opening until somebody unmounts it or a signal ends it; `ready` runs when
@@ -182,6 +188,7 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
         Rooms::build(mount).await?;
     let subject = Arc::new(Subject {
         mountpoint: at.clone(),
+        profile: mount.profile.clone(),
         source: source.clone(),
         started: Timestamp::now(),
         shows: Shown::of(mount),

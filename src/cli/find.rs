@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{Args, Error};
 
-use super::profile;
+use super::{is_directory, profile};
 use crate::config::{Command, Find, FindFormat, Mount, Place};
 
 /// `reelfs find`
@@ -91,14 +91,14 @@ impl TypedFind {
             (false, false) => FindFormat::Lines,
         };
         let place_word = self.place.as_ref().and_then(|place| place.to_str());
-        let is_term = |word: &&str| Find::is_term(word) && !is_path(Path::new(word));
+        let is_term = |word: &&str| Find::is_term(word) && !is_directory(Path::new(word));
         let more = self.more.first().map(String::as_str);
         if let Some(word) = place_word.filter(is_term).or(more) {
             return Err(without_flag(word));
         }
         let place = match self.place {
             None => Place::Mounts,
-            Some(path) if is_path(&path) => Place::Below(path),
+            Some(path) if is_directory(&path) => Place::Below(path),
             Some(name) => Place::Account(Box::new(account(name, self.config.as_deref())?)),
         };
         if terms.is_empty() {
@@ -133,9 +133,4 @@ fn without_flag(word: &str) -> Error {
     let message = format!("{word} is no mount and no profile");
     let hint = format!("`{}` looks for it", Find::flag_for(word));
     profile::told(ErrorKind::UnknownArgument, &[(message, Some(hint))])
-}
-
-/// Whether a path is meant rather than the name of a profile.
-fn is_path(word: &Path) -> bool {
-    word.is_absolute() || word.components().count() > 1 || word.is_dir()
 }

@@ -3,6 +3,7 @@
 //! deadline that ends a wait.
 
 use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use reelfs::cache::Cache;
 use reelfs::catalog::{Catalog, Settings};
 use reelfs::fs::{Fs, Policy};
@@ -27,7 +30,7 @@ use reelfs::types::{
 };
 
 use crate::ground::{
-    Ground, Mount, at, can_mount, days_ago, is_mounted, is_object, slashed, wait_until,
+    Ground, Mount, at, can_mount, days_ago, is_mounted, is_object, no_answer, slashed, wait_until,
 };
 
 const SIZE: u64 = 2 * 1024 * 1024;
@@ -64,6 +67,12 @@ fn stall(ground: &Ground) {
     faults.add(Rule::new(Action::Delay { millis: 600_000 }).on_api("GetCallHistory"));
 }
 
+/// How many listings the server was asked for.
+fn listings(ground: &Ground) -> usize {
+    let history = Target::Api("GetCallHistory".to_owned());
+    ground.sandbox.requests().iter().filter(|request| request.target == history).count()
+}
+
 #[test]
 fn a_reader_that_is_killed_goes_away_while_its_server_stalls() {
     if !can_mount() {
@@ -83,6 +92,50 @@ fn a_reader_that_is_killed_goes_away_while_its_server_stalls() {
     assert!(fs::metadata(&path).is_ok());
 }
 
+/// All of these wait in the kernel for an answer, where a signal alone ends nobody.
+#[test]
+fn who_is_killed_or_interrupted_in_the_middle_of_a_call_goes_away() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground(3);
+    // The audit has each read of a program come here.
+    let audit = ground.dir.path().join("audit.jsonl");
+    let mount = ground.mount(&["--timeout", "600s", "--audit", audit.to_str().unwrap()]);
+    let paths = recordings(&mount);
+    let open = File::open(&paths[0]).unwrap();
+    ground.sandbox.clear_requests();
+    ground.sandbox.faults().add(no_answer());
+    let unlisted = mount.path("recordings").join(slashed(days_ago(3)));
+    let call = |program: &str, path: &Path| {
+        let mut command = Command::new(program);
+        command.arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    };
+    let mut waiting = [
+        (call("cat", &paths[0]), Signal::SIGKILL),
+        (call("stat", &paths[1]), Signal::SIGKILL),
+        (call("cat", &paths[2]), Signal::SIGINT),
+        (call("ls", &unlisted), Signal::SIGTERM),
+    ];
+    wait_until("the server is asked", || {
+        ground.media_requests().len() >= 3 && listings(&ground) == 1
+    });
+    assert!(waiting.iter_mut().all(|(child, _)| child.try_wait().unwrap().is_none()));
+    for (child, signal) in &waiting {
+        kill(Pid::from_raw(child.id().cast_signed()), *signal).unwrap();
+    }
+    for (child, signal) in &mut waiting {
+        wait_until("it is gone", || child.try_wait().unwrap().is_some());
+        assert_eq!(child.wait().unwrap().signal(), Some(*signal as i32));
+    }
+    drop(open);
+    ground.sandbox.faults().clear();
+    for path in &paths {
+        assert_eq!(fs::read(path).unwrap().len() as u64, SIZE);
+    }
+}
+
 #[test]
 fn what_is_known_and_the_end_of_a_mount_wait_for_no_server() {
     if !can_mount() {
@@ -93,16 +146,14 @@ fn what_is_known_and_the_end_of_a_mount_wait_for_no_server() {
     let mount = ground.mount(&["--timeout", "120s", "--connections", "200"]);
     let paths = recordings(&mount);
     let known = fs::metadata(&paths[0]).unwrap().len();
-    let asked = |target: &Target| {
-        ground.sandbox.requests().iter().filter(|request| request.target == *target).count()
-    };
     ground.sandbox.clear_requests();
     stall(&ground);
     let mut readers: Vec<Child> = paths.iter().map(|path| reader(path)).collect();
     let unlisted = mount.path("recordings").join(slashed(days_ago(3)));
     let mut lister = Command::new("ls").arg(&unlisted).stdout(Stdio::null()).spawn().unwrap();
-    let history = Target::Api("GetCallHistory".to_owned());
-    wait_until("all of them wait", || asked(&history) == 1 && ground.media_requests().len() >= 20);
+    wait_until("all of them wait", || {
+        listings(&ground) == 1 && ground.media_requests().len() >= 20
+    });
 
     assert_eq!(known, SIZE);
     assert_eq!(fs::metadata(&paths[0]).unwrap().len(), SIZE, "of a file that is known");

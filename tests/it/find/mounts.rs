@@ -122,5 +122,5 @@ fn a_mount_that_cannot_answer_spoils_no_others_and_is_told() {
     beside.end_with("KILL");
     spoiled(&search.wait_with_output().unwrap(), "broke off its answer");
     // It is dead.
-    spoiled(&output(&mut find_anywhere(&ground, &["--app", "support"])), "does not answer");
+    spoiled(&output(&mut find_anywhere(&ground, &["--app", "support"])), "is dead");
 }
