@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::config::Command;
-use crate::fuse::mountpoint;
 use problem::Problem;
 
 mod all;
 mod allocator;
 mod apps;
+mod ask;
 mod auth_header;
 mod background;
 mod cache;
@@ -32,13 +32,17 @@ mod openmetrics;
 mod panics;
 mod poll;
 mod problem;
+mod pulse;
 mod sandbox;
 mod service;
+mod shown;
 mod status;
 mod terminal;
+mod unmount;
 mod voximplant;
 mod warm;
 mod whatconverts;
+mod which;
 
 /// Runs a command to its end. The exit code is 0, or 1 after an error was printed.
 pub fn run(command: Command, verbose: u8) -> ExitCode {
@@ -52,15 +56,11 @@ pub fn run(command: Command, verbose: u8) -> ExitCode {
     let outcome = match command {
         Command::Mount(mount) => mount::run(*mount, verbose),
         Command::MountAll(all) => all::run(&all, verbose),
-        Command::Unmount { mountpoint, lazy, all: true } => all::unmount(&mountpoint, lazy),
-        Command::Unmount { mountpoint, lazy, all: false } => {
-            mountpoint::unmount(&mountpoint, lazy).map_err(Problem::from).map(done)
-        }
-        Command::Alive { mountpoint } => {
-            Ok(if mountpoint::answers(&mountpoint) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
+        Command::Unmount { which, lazy, all: true } => unmount::all(&which.word, lazy),
+        Command::Unmount { which, lazy, all: false } => unmount::run(&which, lazy).map(done),
+        Command::Alive { mountpoint } => Ok(pulse::tell(&mountpoint)),
         Command::Status(options) => status::run(&options).map(done),
-        Command::Refresh { path } => status::refresh(path.as_deref()).map(done),
+        Command::Refresh { which } => status::refresh(which.as_ref()).map(done),
         Command::Generate { directory, files } => write(&directory, &files).map(done),
         Command::Doctor(doctor) => doctor::run(&doctor, verbose),
         Command::Init(init) => init::run(init).map(done),

@@ -92,6 +92,16 @@ impl Cache {
         tokio::task::spawn_blocking(move || store.file(blob)).await.ok()?
     }
 
+    /// Has what is in memory of a version of an object kept on disk, where it is not. Blocks on the disk for a
+    /// moment.
+    pub fn keep(&self, id: &ObjectId, version: &Version) {
+        let blob = lock(&self.blobs).get(id).and_then(Weak::upgrade);
+        let blob = blob.filter(|blob| blob.known_version() == Some(version));
+        if let (Some(store), Some(blob)) = (&self.store, blob) {
+            blob.keep_again(store.unkept(store.blob(id, version)));
+        }
+    }
+
     /// Keeps a version of an object on disk for good.
     pub fn pin(&self, id: &ObjectId, version: &Version) {
         if let Some(store) = &self.store {

@@ -1,7 +1,8 @@
 //! What is typed: the only room that names `clap`. It turns arguments into settings.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::ErrorKind::NotFound;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory as _, Error, Parser, Subcommand};
@@ -44,12 +45,13 @@ enum Typed {
     /// Unmount what `reelfs mount` mounted
     #[command(alias = "umount")]
     Unmount {
-        /// Where it is mounted
-        mountpoint: PathBuf,
+        /// Where it is mounted, or its profile
+        #[arg(value_name = "MOUNTPOINT|PROFILE")]
+        word: PathBuf,
         /// Also while files in it are open
         #[arg(long)]
         lazy: bool,
-        /// All mounts in the directory, as `reelfs mount --all` made them
+        /// Every mount that stands in the directory, as `reelfs mount --all` made them, and any other
         #[arg(long)]
         all: bool,
     },
@@ -76,8 +78,9 @@ enum Typed {
     },
     /// Show what mounts are doing
     Status {
-        /// Where it is mounted [default: all of yours]
-        mountpoint: Option<PathBuf>,
+        /// Where it is mounted, or its profile [default: all of yours]
+        #[arg(value_name = "MOUNTPOINT|PROFILE")]
+        word: Option<PathBuf>,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -88,7 +91,8 @@ enum Typed {
     /// Ask the vendor again at once, instead of when a listing is due
     Refresh {
         /// A day or anything else in a mount, or all of it [default: all mounts of yours]
-        path: Option<PathBuf>,
+        #[arg(value_name = "PATH|PROFILE")]
+        word: Option<PathBuf>,
     },
     /// Look whether everything is there that a mount needs, and say what to do
     #[command(after_help = "  reelfs doctor\n  reelfs doctor PROFILE\n  \
@@ -97,8 +101,12 @@ enum Typed {
         /// The config file [default: ~/.config/reelfs/config.toml, then /etc/reelfs/config.toml]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
-        /// A profile, or a source, with its options [default: every profile]
-        #[arg(value_name = "PROFILE|SOURCE", trailing_var_arg = true, allow_hyphen_values = true)]
+        /// A profile, where it is mounted, or a source with its options [default: every profile]
+        #[arg(
+            value_name = "PROFILE|MOUNTPOINT|SOURCE",
+            trailing_var_arg = true,
+            allow_hyphen_values = true
+        )]
         account: Vec<OsString>,
     },
     /// Look after the config file
@@ -135,7 +143,8 @@ enum Typed {
         /// The links
         #[arg(value_name = "LINK", required = true)]
         links: Vec<String>,
-        /// The file, or the directory, to write [default: the current directory]
+        /// The file to write, or the directory, which is made if it is not there [default: the current
+        /// directory]
         #[arg(short, long, value_name = "FILE|DIR")]
         output: Option<PathBuf>,
         #[command(flatten)]
@@ -176,30 +185,39 @@ pub struct Invocation {
 /// Reads this process's arguments. Prints usage and exits where they are wrong (2) or ask for
 /// help (0).
 pub fn read() -> Invocation {
-    let mut words: Vec<_> = std::env::args_os().collect();
-    if mount8::is_called(&words) {
-        words = match mount8::arguments(words) {
-            Ok(Some(words)) => words,
-            Ok(None) => std::process::exit(0),
-            Err(message) => Error::raw(ErrorKind::InvalidValue, format!("{message}\n")).exit(),
-        };
+    let words: Vec<_> = std::env::args_os().collect();
+    let parsed = |words: Vec<OsString>| {
+        let typed = Arguments::try_parse_from(&words).map_err(|error| mount::ahead(&words, error));
+        typed.and_then(settings)
+    };
+    if !mount8::is_called(&words) {
+        return parsed(words).unwrap_or_else(|error| error.exit());
     }
-    Arguments::try_parse_from(words).and_then(settings).unwrap_or_else(|error| error.exit())
+    let refused =
+        |message: &str| Error::raw(ErrorKind::InvalidValue, format!("{message}\n")).exit();
+    match mount8::arguments(words) {
+        Ok(Some(words)) => parsed(words)
+            .unwrap_or_else(|error| refused(&mount8::in_its_words(&error.render().to_string()))),
+        Ok(None) => std::process::exit(0),
+        Err(message) => refused(&message),
+    }
 }
 
 fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Error> {
     let command = match command {
         Typed::Mount(mount) => mount.settings()?,
-        Typed::Unmount { mountpoint, lazy, all } => Command::Unmount { mountpoint, lazy, all },
+        Typed::Unmount { word, lazy, all } => {
+            Command::Unmount { which: profile::which(word), lazy, all }
+        }
         Typed::Generate { directory } => {
             let files = generate::files(Arguments::command())?;
             Command::Generate { directory, files }
         }
         Typed::Alive { mountpoint } => Command::Alive { mountpoint },
-        Typed::Status { mountpoint, json, watch } => {
-            Command::Status(StatusOptions { mountpoint, json, watch })
+        Typed::Status { word, json, watch } => {
+            Command::Status(StatusOptions { which: word.map(profile::which), json, watch })
         }
-        Typed::Refresh { path } => Command::Refresh { path },
+        Typed::Refresh { word } => Command::Refresh { which: word.map(profile::which) },
         Typed::Doctor { config, account } => {
             Command::Doctor(profile::patients(account, config.as_deref())?)
         }
@@ -230,6 +248,13 @@ fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Err
     Ok(Invocation { command, verbose })
 }
 
+/// Whether a directory is meant rather than the name of a profile. A mount whose daemon is gone is one, too.
+fn is_directory(word: &Path) -> bool {
+    word.components().count() > 1
+        || word.is_absolute()
+        || std::fs::metadata(word).map_or_else(|e| e.kind() != NotFound, |there| there.is_dir())
+}
+
 /// An error of usage.
 fn wrong(kind: ErrorKind, message: &str) -> Error {
     Arguments::command().error(kind, message)
@@ -248,7 +273,7 @@ mod tests {
     fn what_is_not_typed_is_what_the_settings_say() {
         let typed = ["reelfs", "mount", "list", "calls", "--from", "leads.csv"];
         let Typed::Mount(mount) = Arguments::parse_from(typed).command else { panic!("a mount") };
-        let typed = mount.source.settings().unwrap().options;
+        let typed = mount.mount().unwrap().options;
         let default = crate::config::MountOptions::default();
         assert_eq!(format!("{typed:?}"), format!("{default:?}"));
     }

@@ -20,7 +20,7 @@ pub use forms::{
     api_url, day, duration, duration_or_none, memory, poll, since, size, size_or_none, span,
     stand_in,
 };
-pub use profiles::{CheckedFile, CheckedProfile, Doctor, Init, MountAll, Patient};
+pub use profiles::{CheckedFile, CheckedProfile, Doctor, Init, MountAll, Patient, WhichMount};
 
 mod cache;
 pub mod environment;
@@ -52,8 +52,8 @@ pub enum Command {
     MountAll(MountAll),
     /// `reelfs unmount`
     Unmount {
-        /// Where.
-        mountpoint: PathBuf,
+        /// What; with `all` a directory.
+        which: WhichMount,
         /// Also while it is in use.
         lazy: bool,
         /// All mounts in that directory.
@@ -68,8 +68,8 @@ pub enum Command {
     Status(StatusOptions),
     /// `reelfs refresh`
     Refresh {
-        /// What to ask again for; none: every mount.
-        path: Option<PathBuf>,
+        /// What to ask again for, or a path in it; none: every mount.
+        which: Option<WhichMount>,
     },
     /// `reelfs generate`
     Generate {
@@ -139,6 +139,8 @@ pub struct Get {
 /// What to mount, where and how.
 #[derive(Clone, Debug)]
 pub struct Mount {
+    /// The profile that it is of.
+    pub profile: Option<String>,
     /// Where.
     pub mountpoint: PathBuf,
     /// What.
@@ -336,7 +338,7 @@ pub enum LogFormat {
 #[derive(Clone, Debug)]
 pub struct StatusOptions {
     /// Of which mount; none: each.
-    pub mountpoint: Option<PathBuf>,
+    pub which: Option<WhichMount>,
     /// As JSON.
     pub json: bool,
     /// Again and again.

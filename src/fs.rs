@@ -39,7 +39,7 @@ use audit::Trail;
 pub use audit::{Audit, Caller};
 use deadline::Deadlines;
 use directories::Listing;
-pub use find::{Hit, SearchedDay};
+pub use find::{Hit, LONGEST_TEXT, SearchedDay, Unheard};
 pub use handles::HandleNumber;
 use notices::Kernel;
 pub use notices::{Notice, Notices};
@@ -412,10 +412,10 @@ impl Fs {
         self.counted(self.deadlines.begin().bounds(operation).await)
     }
 
-    /// An outcome, counted if it is a failure that its user may want to know of.
+    /// An outcome, counted if it is a failure of the mount or of the vendor, and not a name that is none.
     fn counted<T>(&self, outcome: Result<T, Failure>) -> Result<T, Failure> {
         if let Err(failure) = &outcome
-            && !matches!(failure.cause, Cause::NotFound | Cause::Vanished)
+            && !matches!(failure.cause, Cause::NotFound | Cause::Invalid | Cause::Vanished)
         {
             self.metrics.failed(chain(failure));
         }

@@ -29,8 +29,9 @@ const PIPEFS: FsType = FsType(0x5049_5045);
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum InputError {
+    // Not as its source: those that show it with all of its sources would say it twice.
     #[error("cannot be read: {0}")]
-    Unreadable(#[from] io::Error),
+    Unreadable(io::Error),
     #[error("is a directory, not a file")]
     Directory,
     #[error("is a device, not a file")]
@@ -39,6 +40,12 @@ pub enum InputError {
     TooLarge(u64),
     #[error("is a pipe, and nobody wrote to it for {} s", .0.as_secs())]
     Silent(Duration),
+}
+
+impl From<io::Error> for InputError {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error)
+    }
 }
 
 /// Reads all of a file or a pipe, of `most` bytes at the most. Blocks, on a pipe for as long as it is

@@ -67,7 +67,7 @@ pub struct Counts {
     pub hits: u64,
     /// Blocks that a reader had to wait for.
     pub misses: u64,
-    /// Operations of the filesystem that failed, those on names that do not exist aside.
+    /// Operations of the filesystem that failed, those on names that do not exist or make no sense aside.
     pub failed_operations: u64,
     /// Queries that were made because time had come.
     pub polls: u64,

@@ -25,13 +25,14 @@ use thiserror::Error;
 
 use crate::input::{self, InputError};
 use crate::source::Identity;
+use crate::types::shell_word;
 
 pub use account::{Account, KeptDay, Known, State};
 use blocks::Stamp;
 pub use blocks::{BlobName, TakeBlock};
 pub use record::Outline;
 pub use space::LEFT_FREE;
-pub use survey::{Survey, Usage, Verdict, clear, destroy_key};
+pub use survey::{Destroyed, Survey, Usage, Verdict, clear, destroy_key};
 use vault::Vault;
 pub use vault::{Key, SecretKey};
 pub use words::{Missing, Search, SearchedDay, call_number, saying};
@@ -92,6 +93,8 @@ pub enum StoreError {
     KeyShort(PathBuf),
     #[error("{0:?} is not the key of this cache; nothing was touched")]
     KeyWrong(PathBuf),
+    #[error("the key of the cache was destroyed: nobody can read what it holds")]
+    KeyDestroyed,
     #[error("the cache is sealed, and no key was given")]
     KeyMissing,
     #[error("the cache is not sealed, and a key was given")]
@@ -99,9 +102,10 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What to do about it, where that is known.
-    pub fn hint(&self) -> Option<String> {
+    /// What to do about it, where that is known, with a directory that was opened in vain.
+    pub fn hint(&self, directory: &Path) -> Option<String> {
         let make = "head -c 32 /dev/urandom | base64 >";
+        let clear = format!("`reelfs cache clear --cache-dir {}`", shell_word(directory));
         Some(match self {
             Self::Newer => "use that version, or another --cache-dir".to_owned(),
             Self::KeyUnreadable(path, InputError::Unreadable(error))
@@ -112,9 +116,12 @@ impl StoreError {
             Self::KeyOpen(path) => format!("chmod 600 '{}'", path.display()),
             Self::KeyShort(_) => format!("make a key with: {make} FILE"),
             Self::KeyMissing => "give --cache-key-file FILE, or another --cache-dir".to_owned(),
-            Self::NotSealed => "empty it with `reelfs cache clear`, or give another --cache-dir \
-                                for what shall be sealed"
-                .to_owned(),
+            Self::KeyDestroyed => format!("{clear} empties it, and any key is good then"),
+            Self::NotSealed => {
+                format!(
+                    "empty it with {clear}, or give another --cache-dir for what shall be sealed"
+                )
+            }
             _ => return None,
         })
     }
@@ -244,6 +251,7 @@ fn unlock(
     }
     match (sealed, secret) {
         (None, None) => Ok(Vault::plain()),
+        (Some(key), _) if is_destroyed(&key) => Err(StoreError::KeyDestroyed),
         (Some(_), None) => Err(StoreError::KeyMissing),
         (Some(sealed), Some(secret)) => {
             let key = secret.open(KEY_FILE.as_bytes(), &sealed);
@@ -259,6 +267,12 @@ fn unlock(
             unlock(directory, key_file, Some(secret))
         }
     }
+}
+
+/// Whether a key was destroyed: its zeros stay, so that nobody takes what it sealed for a cache in the clear, or
+/// for an empty one.
+fn is_destroyed(sealed: &[u8]) -> bool {
+    !sealed.is_empty() && sealed.iter().all(|byte| *byte == 0)
 }
 
 /// The secret of a user's key file: all of its text.

@@ -15,24 +15,33 @@ use nix::unistd::Pid;
 use tokio::task::JoinSet;
 
 use super::background::Starting;
+use super::control::Status;
 use super::mount::Signals;
 use super::problem::Problem;
+use super::status::{absolute, mounts};
 use super::{log, service, terminal};
 use crate::config::MountAll;
-use crate::fuse::mountpoint;
+use crate::types::shell_word;
 
-/// Mounts all. The exit code says whether every one of them was mounted, and the rest stays mounted
-/// where some were not. In the foreground it goes on until all have ended, or a signal ends them.
+/// Mounts all. The exit code says whether every one of them is mounted, and the rest stays mounted
+/// where some are not. In the foreground it goes on until all have ended, or a signal ends them.
 pub(super) fn run(all: &MountAll, verbose: u8) -> Result<ExitCode, Problem> {
     log::to_stderr(verbose);
     if all.profiles.is_empty() {
         let message = format!("{} has no profile", all.config.display());
         return Err(Problem { message, hint: Some("`reelfs init` writes one".to_owned()) });
     }
-    let mut starting = Vec::new();
-    for profile in &all.profiles {
-        let at = all.directory.join(profile);
-        starting.push((profile, start(all, profile, &at, verbose), at));
+    let (mounts, mut starting) = (mounts(), Vec::new());
+    for (profile, at) in &all.profiles {
+        let is_it = |status: &Status| {
+            status.profile.as_ref() == Some(profile) && status.mountpoint == absolute(at)
+        };
+        if mounts.iter().any(|(_, status)| is_it(status)) {
+            let at = absolute(at);
+            terminal::say(&format!("{profile} is already mounted at {}", shell_word(&at)));
+        } else {
+            starting.push((profile, start(all, profile, at, verbose), at.clone()));
+        }
     }
     let (mut mounted, mut code) = (Vec::new(), ExitCode::SUCCESS);
     for (profile, child, at) in starting {
@@ -97,21 +106,4 @@ fn until_all_ended(mounted: Vec<(PathBuf, Child)>) -> Result<(), Problem> {
             }
         }
     })
-}
-
-/// Unmounts all that is mounted in a directory.
-pub(super) fn unmount(directory: &Path, lazy: bool) -> Result<ExitCode, Problem> {
-    let below = mountpoint::ours_below(directory)?;
-    if below.is_empty() {
-        let message = format!("reelfs is mounted nowhere in {}", directory.display());
-        return Err(Problem { message, hint: None });
-    }
-    let mut code = ExitCode::SUCCESS;
-    for at in below {
-        if let Err(error) = mountpoint::unmount(&at, lazy) {
-            terminal::error(&Problem::from(error));
-            code = ExitCode::FAILURE;
-        }
-    }
-    Ok(code)
 }

@@ -5,7 +5,8 @@ use bytesize::ByteSize;
 use super::problem::Problem;
 use super::{keeping, log, terminal};
 use crate::config::{CacheOptions, CacheTask};
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, Destroyed, Store, StoreError};
+use crate::types::shell_word;
 
 /// Does what was asked.
 pub(super) fn run(task: CacheTask, options: &CacheOptions, verbose: u8) -> Result<(), Problem> {
@@ -14,7 +15,7 @@ pub(super) fn run(task: CacheTask, options: &CacheOptions, verbose: u8) -> Resul
     let shown = directory.display().to_string();
     let failed = |error: StoreError| Problem::new(&shown, error);
     match task {
-        CacheTask::Info => info(&keeping::open_existing(options)?).map_err(failed),
+        CacheTask::Info => info(options),
         CacheTask::Verify => verify(&keeping::open_existing(options)?).map_err(failed),
         CacheTask::Prune(to) => {
             let store = keeping::open_existing(options)?;
@@ -30,22 +31,42 @@ pub(super) fn run(task: CacheTask, options: &CacheOptions, verbose: u8) -> Resul
         }
         CacheTask::DestroyKey => {
             let failed = |error| Problem::file(&directory, error);
-            if !store::destroy_key(&directory).map_err(failed)? {
-                let message = format!("{shown}: the cache is not sealed, so it has no key");
-                let hint = Some("`reelfs cache clear` removes it".to_owned());
-                return Err(Problem { message, hint });
+            let clear = format!("`reelfs cache clear --cache-dir {}`", shell_word(&directory));
+            match store::destroy_key(&directory).map_err(failed)? {
+                Destroyed::NoKey => {
+                    let message = format!("{shown}: the cache is not sealed, so it has no key");
+                    return Err(Problem { message, hint: Some(format!("{clear} removes it")) });
+                }
+                Destroyed::Everywhere => {
+                    terminal::say(&format!(
+                        "nobody can read the cache any more; {clear} removes it"
+                    ));
+                }
+                Destroyed::ButInUse => {
+                    terminal::say("nobody can open the cache any more");
+                    terminal::warn("a mount uses it, and can read it until it is unmounted");
+                }
             }
-            terminal::say("nobody can read the cache any more; `reelfs cache clear` removes it");
             Ok(())
         }
     }
 }
 
-fn info(store: &Store) -> Result<(), StoreError> {
-    let survey = store.survey()?;
+fn info(options: &CacheOptions) -> Result<(), Problem> {
+    let settings = keeping::existing(options)?;
+    let shown = settings.directory.display().to_string();
+    let survey = match Store::open(&settings).and_then(|store| store.survey()) {
+        Ok(survey) => survey,
+        Err(StoreError::KeyDestroyed) => {
+            line("directory", &shown);
+            line("kept", "sealed, and the key was destroyed: nobody can read it");
+            return Ok(());
+        }
+        Err(error) => return Err(keeping::told(&settings, error)),
+    };
     let sealed = if survey.is_sealed { "sealed" } else { "in the clear" };
     for (name, value) in [
-        ("directory", store.directory().display().to_string()),
+        ("directory", shown),
         ("kept", sealed.to_owned()),
         ("days listed", survey.days.to_string()),
         ("objects known", survey.objects.to_string()),
@@ -53,9 +74,13 @@ fn info(store: &Store) -> Result<(), StoreError> {
         ("bytes of blocks", ByteSize::b(survey.bytes).to_string()),
         ("kept for good", survey.pinned.to_string()),
     ] {
-        terminal::say(&format!("{name:<16} {value}"));
+        line(name, &value);
     }
     Ok(())
+}
+
+fn line(name: &str, value: &str) {
+    terminal::say(&format!("{name:<16} {value}"));
 }
 
 fn verify(store: &Store) -> Result<(), StoreError> {

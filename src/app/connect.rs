@@ -13,7 +13,7 @@ use crate::http::{Client, Credentials, HostPolicy, HttpSource, Quota, Settings};
 use crate::input;
 use crate::source::{Offline, Provider, RangeSource, Scope};
 use crate::store::{self, Store};
-use crate::types::{Cause, Failure};
+use crate::types::{Area, Cause, Failure};
 
 /// The largest file of certificates, in bytes: those of all authorities are a quarter of a MiB.
 const MOST_OF_CERTIFICATES: u64 = 16 << 20;
@@ -32,7 +32,12 @@ pub(super) struct Connection {
     pub(super) warnings: Vec<String>,
     /// What is kept of it on disk.
     pub(super) kept: Option<store::Account>,
+    /// For how long the vendor keeps the files of an area, where that is known.
+    pub(super) retention: Retention,
 }
+
+/// Areas, each with a span of time.
+pub(super) type Retention = &'static [(Area, &'static str)];
 
 /// One listing of calls, or one for each profile of an agency.
 pub(super) enum Contents {

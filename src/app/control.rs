@@ -1,6 +1,7 @@
 //! The socket of a mount at which `reelfs status`, `reelfs refresh` and `reelfs find` ask: one question,
 //! one answer, each a line of JSON; what is found is a line each. It is its owner's alone.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -15,7 +17,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::AbortHandle;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::connect::Retention;
+use super::expiring;
 use super::find::{self, Gaps};
+use super::shown::Shown;
 use crate::fs::Fs;
 use crate::http::{Client, Left};
 use crate::store::Store;
@@ -44,6 +49,18 @@ pub(super) enum Question {
         /// Whether days that were never listed are listed for it.
         asks: bool,
     },
+    /// Which files below a path the vendor will have deleted by then. The answer has a line for each, and one
+    /// at the end.
+    Expiring {
+        /// Below the mountpoint, with slashes; empty for everything.
+        path: String,
+        by: Timestamp,
+    },
+    /// To write what is in memory of the file at a path below the mountpoint into the cache on disk.
+    Write {
+        /// With slashes.
+        path: String,
+    },
     /// To keep the file at a path below the mountpoint in the cache for good.
     Keep {
         /// With slashes.
@@ -68,6 +85,12 @@ pub(super) enum Answer {
         /// Its kind, and all facts of its call.
         facts: Map<String, Value>,
     },
+    /// A file that the vendor will delete.
+    Expires {
+        /// Below the mountpoint.
+        path: String,
+        at: Timestamp,
+    },
     /// All was searched but for this.
     Searched(Gaps),
     Failed {
@@ -79,11 +102,17 @@ pub(super) enum Answer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Status {
     pub(super) mountpoint: PathBuf,
+    /// The profile that it is of.
+    #[serde(default)]
+    pub(super) profile: Option<String>,
     /// The vendor and its host.
     pub(super) source: String,
     pub(super) version: String,
     pub(super) pid: u32,
     pub(super) started: Timestamp,
+    /// None from a mount of an older version.
+    #[serde(default)]
+    pub(super) shows: Option<Shown>,
     pub(super) token: Option<Token>,
     pub(super) requests: Requests,
     pub(super) cache: CacheUse,
@@ -155,12 +184,17 @@ pub(super) struct Told {
 /// What is asked about.
 pub(super) struct Subject {
     pub(super) mountpoint: PathBuf,
+    /// The profile that it is of.
+    pub(super) profile: Option<String>,
     pub(super) source: String,
     pub(super) started: Timestamp,
+    pub(super) shows: Shown,
     pub(super) fs: Arc<Fs>,
     pub(super) client: Client,
     /// What keeps bytes on disk.
     pub(super) store: Option<Store>,
+    /// For how long the vendor keeps files.
+    pub(super) retention: Retention,
 }
 
 impl Subject {
@@ -185,10 +219,12 @@ impl Subject {
         let token = self.client.token();
         Status {
             mountpoint: self.mountpoint.clone(),
+            profile: self.profile.clone(),
             source: self.source.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             started: self.started,
+            shows: Some(self.shows),
             token: token.map(|(minted, expires)| Token { minted, expires }),
             requests: Requests {
                 // Of all mounts with the same key, where they are counted.
@@ -225,13 +261,18 @@ impl Subject {
                 Ok(days) => Answer::Refreshed { days },
                 Err(failure) => Answer::Failed { why: crate::types::chain(&failure) },
             },
-            Question::Find { .. } => {
+            Question::Find { .. } | Question::Expiring { .. } => {
                 Answer::Failed { why: "it has more lines than one".to_owned() }
             }
-            Question::Keep { path } => match self.fs.keep(&path).await {
-                Ok(()) => Answer::Kept,
-                Err(failure) => Answer::Failed { why: crate::types::chain(&failure) },
-            },
+            Question::Write { path } => self.keep(&path, false).await,
+            Question::Keep { path } => self.keep(&path, true).await,
+        }
+    }
+
+    async fn keep(&self, path: &str, for_good: bool) -> Answer {
+        match self.fs.keep(path, for_good).await {
+            Ok(()) => Answer::Kept,
+            Err(failure) => Answer::Failed { why: crate::types::chain(&failure) },
         }
     }
 }
@@ -248,8 +289,8 @@ impl Control {
     /// Opens the socket of a mount. Must be called within a tokio runtime.
     pub(super) fn open(subject: Arc<Subject>) -> io::Result<Self> {
         let directory = own_directory()?;
-        let name = xxh3_64(subject.mountpoint.as_os_str().as_encoded_bytes());
-        let path = directory.join(format!("{name:016x}.sock"));
+        let path = directory.join(name_at(&subject.mountpoint));
+        let _lock = lock(&directory)?;
         // Whatever is there belongs to a mount that is gone: this one has its mountpoint.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
@@ -267,6 +308,11 @@ impl Drop for Control {
             let _ = std::fs::remove_file(&self.path);
         }
     }
+}
+
+/// The name of the socket of a mount at a place.
+fn name_at(mountpoint: &Path) -> String {
+    format!("{:016x}.sock", xxh3_64(mountpoint.as_os_str().as_encoded_bytes()))
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
@@ -292,6 +338,10 @@ async fn converse(stream: UnixStream, subject: Arc<Subject>) {
         (Ok(Ok(_)), Ok(Question::Find { terms, asks })) => {
             // Who asked may have gone away.
             let _ = find::answer(&subject.fs, &terms, asks, &mut write).await;
+            return;
+        }
+        (Ok(Ok(_)), Ok(Question::Expiring { path, by })) => {
+            let _ = expiring::answer(&subject, Path::new(&path), by, &mut write).await;
             return;
         }
         (Ok(Ok(_)), Ok(question)) => subject.answer(question).await,
@@ -338,6 +388,30 @@ pub(super) fn sockets() -> Vec<PathBuf> {
     let mut sockets: Vec<_> = directories.iter().flat_map(|directory| entries(directory)).collect();
     sockets.retain(|path| path.extension().is_some_and(|extension| extension == "sock"));
     sockets
+}
+
+/// The sockets that this user may ask of mounts at a place: of one that lives, or that died there.
+pub(super) fn sockets_at(mountpoint: &Path) -> Vec<PathBuf> {
+    let name = name_at(mountpoint);
+    let mut sockets = sockets();
+    sockets.retain(|path| path.file_name().is_some_and(|own| own == name.as_str()));
+    sockets
+}
+
+/// Removes a socket at which nobody listens: that of a mount that was killed.
+pub(super) fn remove_stale(socket: &Path) {
+    // A mount that begins has one for a moment, too.
+    let Some(_lock) = socket.parent().and_then(|directory| lock(directory).ok()) else { return };
+    let connected = std::os::unix::net::UnixStream::connect(socket);
+    if connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        let _ = std::fs::remove_file(socket);
+    }
+}
+
+/// Keeps others from making or removing sockets in a directory. Held for moments.
+fn lock(directory: &Path) -> io::Result<Flock<File>> {
+    let directory = File::open(directory)?;
+    Flock::lock(directory, FlockArg::LockExclusive).map_err(|(_, errno)| errno.into())
 }
 
 fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {

@@ -99,12 +99,14 @@ async fn open(at: &Path, keys: &Path) -> Result<Mounted, Problem> {
     };
     let key = VoximplantKey::ServiceAccount(keys.join("voximplant.json"));
     let first = Mount {
+        profile: None,
         mountpoint: at.join(VOXIMPLANT),
         account: Account::Voximplant { key, child_account: None },
         options: options.clone(),
     };
     let key_file = Some(keys.join("whatconverts.json"));
     let second = Mount {
+        profile: None,
         mountpoint: at.join(WHATCONVERTS),
         account: Account::WhatConverts { key_file, media: WhatConvertsMedia::default() },
         options,

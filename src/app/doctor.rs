@@ -3,9 +3,12 @@
 //!
 //! It changes nothing, and asks each account a handful of requests.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use super::control::Status;
 use super::problem::Problem;
+use super::status::{absolute, mounts, nobody};
 use super::{log, terminal};
 use crate::config::{CacheOptions, Doctor, Patient};
 
@@ -54,10 +57,14 @@ impl Finding {
 /// Looks at everything. Fails where something keeps a mount from working.
 pub(super) fn run(doctor: &Doctor, verbose: u8) -> Result<ExitCode, Problem> {
     log::to_stderr(verbose);
+    let patients: Vec<_> = match &doctor.at {
+        None => doctor.patients.iter().collect(),
+        Some(at) => vec![mounted_at(at, &doctor.patients)?],
+    };
     let mut healthy = true;
     terminal::say("This machine");
     healthy &= show(machine::findings());
-    for patient in &doctor.patients {
+    for patient in &patients {
         match patient {
             Patient::Mount { name, mount } => {
                 terminal::say(&format!("\n{name}"));
@@ -70,11 +77,39 @@ pub(super) fn run(doctor: &Doctor, verbose: u8) -> Result<ExitCode, Problem> {
             }
         }
     }
-    if doctor.patients.is_empty() {
+    if patients.is_empty() {
         healthy &= show(cache::findings(&CacheOptions::default()));
         terminal::say("\nNo account was looked at: name a profile, or a source with its options.");
     }
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The profile that is mounted at a directory, or would be.
+fn mounted_at<'a>(at: &Path, patients: &'a [Patient]) -> Result<&'a Patient, Problem> {
+    let path = absolute(at);
+    let of = |status: &Status| path.starts_with(&status.mountpoint);
+    let mounted = mounts().into_iter().map(|(_, status)| status).find(of);
+    let profile = mounted.as_ref().and_then(|status| status.profile.as_deref());
+    let is_meant = |patient: &&Patient| match patient {
+        Patient::Mount { name, .. } | Patient::Refused { name, .. } if mounted.is_some() => {
+            Some(name.as_str()) == profile
+        }
+        Patient::Mount { mount, .. } => absolute(&mount.mountpoint) == path,
+        Patient::Refused { .. } => false,
+    };
+    let source = "name its source, with its options: reelfs doctor voximplant --credentials FILE";
+    patients.iter().find(is_meant).ok_or_else(|| match (mounted.is_some(), profile) {
+        (false, _) => nobody(at),
+        (true, None) => {
+            let message = format!("what is mounted at {} is of no profile", path.display());
+            Problem { message, hint: Some(source.to_owned()) }
+        }
+        (true, Some(name)) => {
+            let message =
+                format!("{} is of the profile {name}, which is not there", path.display());
+            Problem { message, hint: Some(format!("reelfs doctor {name} --config FILE")) }
+        }
+    })
 }
 
 /// The lines of an error of the command line, each with its hint.

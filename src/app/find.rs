@@ -3,58 +3,32 @@
 //! The mounts of this user are asked; an account that is not mounted is opened as a mount would open it. What
 //! could not be searched is told: an answer never looks more complete than it is.
 
-use std::io::{self, BufRead as _, BufReader, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWrite;
 
+use super::ask::{Asked, lines, tell};
 use super::control::{Answer, Question};
 use super::mount::Rooms;
 use super::problem::Problem;
-use super::status::{absolute, mounts, nobody};
-use super::{log, terminal};
+use super::shown::Shown;
+use super::status::mounts;
+use super::{log, pulse, terminal};
 use crate::config::{Find, FindFormat, Mount, Place};
 use crate::fs::{Fs, Hit};
-use crate::types::{Query, QueryError, Term, chain, json_line, shell_word};
+use crate::types::{Query, QueryError, Term, chain, json_line};
+pub(super) use gaps::Gaps;
+
+mod gaps;
 
 /// The exit code where not all could be searched.
 const INCOMPLETE: u8 = 3;
-
-/// What could not be searched.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Gaps {
-    /// Days that are not listed.
-    unlisted: Vec<Gap>,
-    /// Transcripts that are not cached.
-    unheard: u64,
-}
-
-/// Days, from the first to the last, and why they are not listed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Gap {
-    first: Date,
-    last: Date,
-    why: String,
-}
-
-impl Gaps {
-    fn add(&mut self, day: Date, why: String) {
-        match self.unlisted.last_mut() {
-            Some(gap) if gap.why == why && gap.last.tomorrow().is_ok_and(|next| next >= day) => {
-                gap.last = day;
-            }
-            _ => self.unlisted.push(Gap { first: day, last: day, why }),
-        }
-    }
-}
 
 /// What is told of what was found.
 struct Output<'a> {
@@ -70,30 +44,11 @@ pub(super) fn run(find: &Find, verbose: u8) -> Result<ExitCode, Problem> {
     let out = io::stdout().lock();
     let mut output = Output { format: find.format, out, found: false, is_complete: true };
     match &find.place {
-        Place::Account(mount) => output.search_account(find, mount)?,
-        Place::Mounts => {
-            let mounts = mounts();
-            if mounts.is_empty() {
-                let message = "nothing is mounted".to_owned();
-                let hint = "`reelfs find PROFILE …` searches an account that is not mounted";
-                return Err(Problem { message, hint: Some(hint.to_owned()) });
-            }
-            for (socket, status) in mounts {
-                // One that fails keeps nobody from what is in the others.
-                if let Err(problem) = output.search_mount(find, &socket, &status.mountpoint, "") {
-                    terminal::error(&problem);
-                    output.is_complete = false;
-                }
-            }
-        }
+        Place::Account(mount) => output.search_profile(find, mount)?,
+        Place::Mounts => output.search_mounts(find)?,
         Place::Below(path) => {
-            let path = absolute(path);
-            let mounts = mounts();
-            let found = mounts.iter().find_map(|(socket, status)| {
-                Some((socket, &status.mountpoint, path.strip_prefix(&status.mountpoint).ok()?))
-            });
-            let (socket, at, below) = found.ok_or_else(|| nobody(&path))?;
-            output.search_mount(find, socket, at, &below.to_string_lossy())?;
+            let Asked { socket, mountpoint, below } = Asked::about(path)?;
+            output.search_mount(find, &socket, &mountpoint, &below)?;
         }
     }
     let _ = output.out.flush();
@@ -105,6 +60,51 @@ pub(super) fn run(find: &Find, verbose: u8) -> Result<ExitCode, Problem> {
 }
 
 impl Output<'_> {
+    /// Has all mounts search. One that fails keeps nobody from what is in the others.
+    fn search_mounts(&mut self, find: &Find) -> Result<(), Problem> {
+        let mounts = mounts();
+        let lost = pulse::lost(&mounts);
+        if mounts.is_empty() && lost.is_empty() {
+            let message = "nothing is mounted".to_owned();
+            let hint = "`reelfs find PROFILE …` searches an account that is not mounted";
+            return Err(Problem { message, hint: Some(hint.to_owned()) });
+        }
+        for (socket, status) in mounts {
+            if let Err(problem) = self.search_mount(find, &socket, &status.mountpoint, "") {
+                self.missing(&problem);
+            }
+        }
+        for lost in lost {
+            self.missing(&lost.problem());
+        }
+        Ok(())
+    }
+
+    /// Tells that a mount was not searched.
+    fn missing(&mut self, problem: &Problem) {
+        let _ = self.out.flush();
+        terminal::error(problem);
+        self.is_complete = false;
+    }
+
+    /// Has the mount search that shows an account, if it shows all the days that are asked for; otherwise
+    /// searches the account beside it.
+    fn search_profile(&mut self, find: &Find, mount: &Mount) -> Result<(), Problem> {
+        let query = query(&find.terms).map_err(|error| Problem::of(&error))?;
+        let account = Shown::of(mount);
+        let own = mounts().into_iter().filter_map(|(socket, status)| {
+            let shown = status.shows.filter(|shown| shown.is_of(account))?;
+            Some((socket, status.mountpoint, shown))
+        });
+        let own: Vec<_> = own.collect();
+        if let Some((socket, at, _)) = own.iter().find(|(.., shown)| shown.covers(&query, account))
+        {
+            return self.search_mount(find, socket, at, "");
+        }
+        let beside = own.first().map(|(_, at, shown)| (at.as_path(), *shown));
+        self.search_account(find, mount, beside)
+    }
+
     /// Has a mount search; tells of what is `below` a path in it.
     fn search_mount(
         &mut self,
@@ -115,7 +115,7 @@ impl Output<'_> {
     ) -> Result<(), Problem> {
         let question = Question::Find { terms: find.terms.clone(), asks: !find.offline };
         let broken = |error| Problem::new(&at.display().to_string(), error);
-        for answer in ask(socket, &question).map_err(broken)? {
+        for answer in lines(socket, &question).map_err(broken)? {
             match answer.map_err(broken)? {
                 Answer::Hit { path, facts } => {
                     let is_below = Path::new(&path).starts_with(below);
@@ -137,8 +137,14 @@ impl Output<'_> {
         Err(Problem { message: format!("{} broke off its answer", at.display()), hint: None })
     }
 
-    /// Searches an account that need not be mounted; paths are those below a mountpoint.
-    fn search_account(&mut self, find: &Find, mount: &Mount) -> Result<(), Problem> {
+    /// Searches an account that need not be mounted. Paths are those in the mount beside, as far as that
+    /// shows their days, and otherwise below whatever mountpoint.
+    fn search_account(
+        &mut self,
+        find: &Find,
+        mount: &Mount,
+        beside: Option<(&Path, Shown)>,
+    ) -> Result<(), Problem> {
         let mut mount = mount.clone();
         mount.options.cache.offline |= find.offline;
         // It is the mount that tells who reads.
@@ -149,20 +155,22 @@ impl Output<'_> {
             let rooms = Rooms::build(&mount).await?;
             rooms.warnings.iter().for_each(|warning| terminal::warn(warning));
             let mut days = std::pin::pin!(rooms.fs.find(Arc::clone(&query), asks).await);
-            let mut gaps = beyond(&rooms.fs, &query);
+            let mut gaps = Gaps::not_shown(rooms.fs.beyond(&query));
             while let Some(day) = days.next().await {
+                let at = beside.filter(|(_, shown)| shown.holds(day.date)).map(|(at, _)| at);
+                let at = at.unwrap_or(Path::new(""));
                 for hit in day.hits {
                     let facts = facts(&hit);
-                    if self.hit(Path::new(&hit.path), facts).is_err() {
+                    if self.hit(&at.join(&hit.path), facts).is_err() {
                         return Ok(());
                     }
                 }
-                gaps.unheard += day.unheard;
+                gaps.add_unheard(day.unheard);
                 if let Some(failure) = day.unlisted {
                     gaps.add(day.date, chain(&failure));
                 }
             }
-            self.gaps(&gaps, !asks, None);
+            self.gaps(&gaps, !asks, beside.map(|(at, _)| at));
             rooms.end();
             Ok(())
         })
@@ -185,28 +193,7 @@ impl Output<'_> {
     /// Tells what was not searched.
     fn gaps(&mut self, gaps: &Gaps, is_offline: bool, at: Option<&Path>) {
         let _ = self.out.flush();
-        for Gap { first, last, why } in &gaps.unlisted {
-            self.is_complete = false;
-            let days = if first == last {
-                format!("{first} was")
-            } else {
-                format!("{first} to {last} were")
-            };
-            let fix = if is_offline { " (without --offline it is listed now)" } else { "" };
-            terminal::warn(&format!("{days} not searched: {why}{fix}"));
-        }
-        if gaps.unheard > 0 {
-            self.is_complete = false;
-            let place =
-                at.map_or_else(|| PathBuf::from("transcripts"), |at| at.join("transcripts"));
-            let files = if gaps.unheard == 1 { "1 transcript is" } else { "transcripts are" };
-            let count =
-                if gaps.unheard == 1 { String::new() } else { format!("{} ", gaps.unheard) };
-            terminal::warn(&format!(
-                "{count}{files} not cached and could not be searched: `reelfs warm {}` fetches them",
-                shell_word(&place)
-            ));
-        }
+        self.is_complete &= !gaps.tell(is_offline, at);
     }
 }
 
@@ -221,25 +208,19 @@ pub(super) async fn answer(
         Ok(query) => query,
         Err(error) => return tell(to, &Answer::Failed { why: chain(&error) }).await,
     };
-    let mut gaps = beyond(fs, &query);
+    let mut gaps = Gaps::not_shown(fs.beyond(&query));
     let mut days = std::pin::pin!(fs.find(query, asks).await);
     while let Some(day) = days.next().await {
         for hit in day.hits {
             let facts = facts(&hit);
             tell(to, &Answer::Hit { path: hit.path, facts }).await?;
         }
-        gaps.unheard += day.unheard;
+        gaps.add_unheard(day.unheard);
         if let Some(failure) = day.unlisted {
             gaps.add(day.date, chain(&failure));
         }
     }
     tell(to, &Answer::Searched(gaps)).await
-}
-
-async fn tell(to: &mut (impl AsyncWrite + Unpin), answer: &Answer) -> io::Result<()> {
-    let mut line = serde_json::to_vec(answer)?;
-    line.push(b'\n');
-    to.write_all(&line).await
 }
 
 /// The facts of a file's call, and its own kind.
@@ -250,47 +231,7 @@ fn facts(hit: &Hit) -> Map<String, Value> {
     facts
 }
 
-/// The days that are asked for and that the mount does not show.
-fn beyond(fs: &Fs, query: &Query) -> Gaps {
-    let gap = |window: crate::types::Window| Gap {
-        first: window.first,
-        last: window.last,
-        why: "the mount does not show those days (see --since and --until)".to_owned(),
-    };
-    Gaps { unlisted: fs.beyond(query).into_iter().map(gap).collect(), unheard: 0 }
-}
-
 fn query(terms: &[Term]) -> Result<Arc<Query>, QueryError> {
     let terms = terms.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     Query::of(terms).map(Arc::new)
-}
-
-/// Asks a mount; its answers, line by line, as they come.
-fn ask(
-    socket: &Path,
-    question: &Question,
-) -> io::Result<impl Iterator<Item = io::Result<Answer>> + use<>> {
-    let mut stream = UnixStream::connect(socket)?;
-    let question = serde_json::to_string(question)? + "\n";
-    stream.write_all(question.as_bytes())?;
-    let lines = BufReader::new(stream).lines();
-    Ok(lines.map(|line| Ok(serde_json::from_str(&line?)?)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::civil::date;
-
-    #[test]
-    fn days_that_follow_each_other_are_told_as_one() {
-        let mut gaps = Gaps::default();
-        let day = |day| date(2026, 11, day);
-        for (at, why) in [(1, "a"), (1, "a"), (2, "a"), (3, "b"), (5, "b")] {
-            gaps.add(day(at), why.to_owned());
-        }
-        let told: Vec<_> =
-            gaps.unlisted.iter().map(|gap| (gap.first.day(), gap.last.day())).collect();
-        assert_eq!(told, [(1, 2), (3, 3), (5, 5)]);
-    }
 }

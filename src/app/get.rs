@@ -4,6 +4,9 @@
 //! when the server proves that it still has the same version, and begun anew otherwise.
 
 use std::collections::HashSet;
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,7 +26,7 @@ use crate::provider::list::name_of;
 use crate::provider::whatconverts::download_link;
 use crate::source::{RangeRequest, RangeSource, Urgency};
 use crate::tree::{file_name, numbered};
-use crate::types::{Cause, Failure, Link};
+use crate::types::{Cause, Failure, Link, shell_word};
 use part::Part;
 
 mod part;
@@ -47,7 +50,9 @@ pub(super) fn run(get: &Get, verbose: u8) -> Result<ExitCode, Problem> {
         }
         let source = Arc::new(HttpSource::new(client));
         let bars = MultiProgress::new();
-        let downloads = plan(get)?.into_iter().map(|(link, to)| {
+        let Plan { files, directory } = plan(get)?;
+        let made = directory.as_deref().map(make).transpose()?.unwrap_or(false);
+        let downloads = files.into_iter().map(|(link, to)| {
             let (source, bars) = (Arc::clone(&source), bars.clone());
             async move {
                 let bar = bars.add(bar(&to));
@@ -70,25 +75,33 @@ pub(super) fn run(get: &Get, verbose: u8) -> Result<ExitCode, Problem> {
                 code = ExitCode::FAILURE;
             }
         }
+        if let Some(directory) = directory.filter(|_| made) {
+            // It goes if nothing came.
+            let _ = std::fs::remove_dir(directory);
+        }
         Ok(code)
     })
 }
 
-/// Each link with the file that it goes to. Links that would meet in one file get numbers.
-fn plan(get: &Get) -> Result<Vec<(Link, PathBuf)>, Problem> {
+/// What is downloaded, and where to.
+struct Plan {
+    /// Each link with the file that it goes to.
+    files: Vec<(Link, PathBuf)>,
+    /// The directory that was named for them, which need not be there.
+    directory: Option<PathBuf>,
+}
+
+/// Where each link goes. Links that would meet in one file get numbers.
+fn plan(get: &Get) -> Result<Plan, Problem> {
     let is_directory = get.links.len() > 1
         || get
             .output
             .as_ref()
             .is_none_or(|to| to.is_dir() || to.as_os_str().as_encoded_bytes().ends_with(b"/"));
     let directory = get.output.clone().unwrap_or_default();
-    if is_directory && !directory.as_os_str().is_empty() && !directory.is_dir() {
-        let message = format!("{}: is no directory", directory.display());
-        return Err(Problem { message, hint: Some("several links need one that exists".into()) });
-    }
     let mut taken = HashSet::new();
     let links = get.links.iter().zip(1..);
-    links
+    let files = links
         .map(|(text, number)| {
             // A link is a secret and is not quoted.
             let no_link = || Problem { message: format!("link {number} is none"), hint: None };
@@ -110,7 +123,26 @@ fn plan(get: &Get) -> Result<Vec<(Link, PathBuf)>, Problem> {
             }
             Ok((link, target(&directory.join(name))?))
         })
-        .collect()
+        .collect::<Result<_, Problem>>()?;
+    let directory = get.output.clone().filter(|_| is_directory);
+    Ok(Plan { files, directory })
+}
+
+/// Makes a directory, for its owner alone as all that is downloaded, where there is none; not the directories
+/// above it. Gives whether it did.
+fn make(directory: &Path) -> Result<bool, Problem> {
+    if directory.is_dir() {
+        return Ok(false);
+    }
+    let made = DirBuilder::new().mode(0o700).create(directory);
+    made.map(|()| true).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::AlreadyExists => "it is no directory: name another with -o DIR/".to_owned(),
+            ErrorKind::NotFound => format!("mkdir -p {}", shell_word(directory)),
+            _ => "name another directory with -o DIR/".to_owned(),
+        };
+        Problem::file(directory, error).hint(hint)
+    })
 }
 
 /// The file that is going to be replaced: never a device, nor a link to one.

@@ -23,12 +23,18 @@ pub(super) fn open(options: &CacheOptions) -> Result<(Option<Store>, Option<Stri
 
 /// The cache, for a command that is about nothing else.
 pub(super) fn open_existing(options: &CacheOptions) -> Result<Store, Problem> {
+    let settings = existing(options)?;
+    Store::open(&settings).map_err(|error| told(&settings, error))
+}
+
+/// How a cache is kept that has to be there.
+pub(super) fn existing(options: &CacheOptions) -> Result<Settings, Problem> {
     let settings = settings(options)?;
     if !settings.directory.exists() {
         let message = format!("{}: there is no cache", settings.directory.display());
         return Err(Problem { message, hint: Some("give another --cache-dir".to_owned()) });
     }
-    Store::open(&settings).map_err(|error| told(&settings, error))
+    Ok(settings)
 }
 
 /// How the cache is kept.
@@ -46,7 +52,7 @@ pub(super) fn settings(options: &CacheOptions) -> Result<Settings, Problem> {
 }
 
 pub(super) fn told(settings: &Settings, error: StoreError) -> Problem {
-    let hint = error.hint();
+    let hint = error.hint(&settings.directory);
     Problem { hint, ..Problem::new(&settings.directory.display().to_string(), error) }
 }
 

@@ -59,6 +59,7 @@ pub(super) fn connect(
         source: format!("list:{name}"),
         warnings,
         kept,
+        retention: &[],
     })
 }
 

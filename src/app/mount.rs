@@ -12,11 +12,12 @@ use nix::sys::signal::Signal;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{self, SignalKind, signal};
 
-use super::connect::{Connection, Contents, connect};
+use super::connect::{Connection, Contents, Retention, connect};
 use super::control::{Control, Subject};
 use super::openmetrics::Exporter;
 use super::poll::Poller;
 use super::problem::Problem;
+use super::shown::Shown;
 use super::{background, keeping, log, service, terminal};
 use crate::cache::Cache;
 use crate::catalog::{self, Catalog, today};
@@ -49,12 +50,19 @@ pub(super) struct Mounted {
 }
 
 /// Runs `reelfs mount` to its end: in the background, when the mount answers; in the foreground,
-/// when it is unmounted.
-pub(super) fn run(mut mount: Mount, verbose: u8) -> Result<ExitCode, Problem> {
+/// when it is unmounted. What it has to say of a profile names it: there may be more of them.
+pub(super) fn run(mount: Mount, verbose: u8) -> Result<ExitCode, Problem> {
     let in_background = background::is_child();
     if !mount.options.foreground && !in_background {
         return background::start();
     }
+    let of = mount.profile.as_ref().map_or_else(String::new, |name| format!("profile {name}: "));
+    let named = |Problem { message, hint }| Problem { message: format!("{of}{message}"), hint };
+    serve(mount, &of, in_background, verbose).map_err(named)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(mut mount: Mount, of: &str, in_background: bool, verbose: u8) -> Result<(), Problem> {
     if in_background {
         background::end_with_parent()?;
         log::to_file(mount.options.log_file.as_deref(), mount.options.log_format, verbose)?;
@@ -64,11 +72,10 @@ pub(super) fn run(mut mount: Mount, verbose: u8) -> Result<ExitCode, Problem> {
     make_absolute(&mut mount)?;
     until_unmounted(open(&mount), |mounted| {
         for warning in &mounted.warnings {
-            terminal::warn(warning);
+            terminal::warn(&format!("{of}{warning}"));
         }
         if in_background { background::report_ready() } else { Ok(()) }
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// Runs a mount from its opening until somebody unmounts it or a signal ends it; `ready` runs when
@@ -128,6 +135,7 @@ pub(super) struct Rooms {
     source: String,
     pub(super) warnings: Vec<String>,
     store: Option<Store>,
+    retention: Retention,
 }
 
 impl Rooms {
@@ -143,7 +151,8 @@ impl Rooms {
         let audit = options.audit.as_ref().map(opened).transpose()?;
         let (store, without) = keeping::open(&options.cache)?;
         let connection = connect(&mount.account, options, store.as_ref()).await?;
-        let Connection { media, contents, client, source, mut warnings, kept } = connection;
+        let Connection { media, contents, client, source, mut warnings, kept, retention } =
+            connection;
         warnings.extend(without);
         let known = catalog::Settings {
             first,
@@ -160,7 +169,7 @@ impl Rooms {
         let readers = Readers::new(memory, options.connections);
         let (fs, notices) = Fs::new(catalog, cache, readers, policy(options));
         let fs = Arc::new(fs.audited(audit));
-        Ok(Self { fs, notices, client, source, warnings, store })
+        Ok(Self { fs, notices, client, source, warnings, store, retention })
     }
 
     /// Waits until what was learned is kept.
@@ -175,14 +184,18 @@ impl Rooms {
 pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
     let options = &mount.options;
     let at = mountpoint::prepare(&mount.mountpoint)?;
-    let Rooms { fs, notices, client, source, warnings, store } = Rooms::build(mount).await?;
+    let Rooms { fs, notices, client, source, warnings, store, retention } =
+        Rooms::build(mount).await?;
     let subject = Arc::new(Subject {
         mountpoint: at.clone(),
+        profile: mount.profile.clone(),
         source: source.clone(),
         started: Timestamp::now(),
+        shows: Shown::of(mount),
         fs: Arc::clone(&fs),
         client,
         store: store.clone(),
+        retention,
     });
     let exporter = match options.metrics {
         Some(address) => Some(Exporter::start(address, Arc::clone(&subject)).await?),

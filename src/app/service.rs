@@ -2,10 +2,12 @@
 //!
 //! Without a service manager, which is without `NOTIFY_SOCKET`, all of this does nothing.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 
 use sd_notify::NotifyState;
+
+use super::pulse;
 
 /// Variables of the service manager's, which are for the daemon alone.
 const VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
@@ -35,7 +37,8 @@ pub(super) async fn watchdog(mountpoints: impl Fn() -> Vec<PathBuf>) {
     };
     loop {
         let asked = mountpoints();
-        let silent = tokio::task::spawn_blocking(|| asked.into_iter().find(|at| !answers(at)));
+        let silent =
+            tokio::task::spawn_blocking(|| asked.into_iter().find(|at| !pulse::answers(at)));
         match silent.await {
             Ok(None) => tell(NotifyState::Watchdog),
             Ok(Some(at)) => {
@@ -45,14 +48,6 @@ pub(super) async fn watchdog(mountpoints: impl Fn() -> Vec<PathBuf>) {
         }
         tokio::time::sleep(limit / 2).await;
     }
-}
-
-/// Whether the mount answers another process.
-fn answers(mountpoint: &Path) -> bool {
-    let mut command = Command::new("/proc/self/exe");
-    command.arg("alive").arg(mountpoint).stdin(Stdio::null()).stdout(Stdio::null());
-    hide_from(&mut command);
-    command.status().is_ok_and(|status| status.success())
 }
 
 /// Takes the service manager's variables from a command that is not for it to hear of.

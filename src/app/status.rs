@@ -1,17 +1,19 @@
 //! `reelfs status` and `reelfs refresh`: ask the mounts of this user, and show what they answer.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
-use super::control::{Answer, Question, Status, sockets};
+use super::control::{Answer, Question, Status, remove_stale, sockets};
 use super::problem::Problem;
-use super::terminal;
-use crate::config::StatusOptions;
+use super::pulse::{self, Lost};
+use super::{terminal, which};
+use crate::config::{StatusOptions, WhichMount};
 
 /// How long a mount may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,15 +23,25 @@ const TICK: Duration = Duration::from_secs(1);
 /// Shows what one mount, or each, is doing.
 pub(super) fn run(options: &StatusOptions) -> Result<(), Problem> {
     loop {
-        let found = statuses(options.mountpoint.as_deref());
+        let (found, lost) = if let Some(which) = &options.which {
+            (vec![one(which)?], Vec::new())
+        } else {
+            let mounts = mounts();
+            let lost = pulse::lost(&mounts);
+            (mounts.into_iter().map(|(_, status)| status).collect(), lost)
+        };
         if options.watch {
             terminal::clear();
         }
-        match &options.mountpoint {
-            Some(at) if found.is_empty() => return Err(nobody(at)),
-            _ if options.json => show_json(&found, options.mountpoint.is_some())?,
-            _ if found.is_empty() => terminal::say("nothing is mounted"),
-            _ => found.iter().for_each(|status| terminal::say(&words(status, Timestamp::now()))),
+        if options.json {
+            show_json(&found, &lost, options.which.is_some())?;
+        } else if found.is_empty() && lost.is_empty() {
+            terminal::say("nothing is mounted");
+        } else {
+            let found = found.iter().map(|status| words(status, Timestamp::now()));
+            for text in found.chain(lost.iter().map(lost_words)) {
+                terminal::say(&text);
+            }
         }
         if !options.watch {
             return Ok(());
@@ -39,10 +51,11 @@ pub(super) fn run(options: &StatusOptions) -> Result<(), Problem> {
 }
 
 /// Has one mount, or each, ask the vendor again.
-pub(super) fn refresh(path: Option<&Path>) -> Result<(), Problem> {
-    let path = path.map(absolute);
+pub(super) fn refresh(which: Option<&WhichMount>) -> Result<(), Problem> {
+    let mounts = mounts();
+    let path = which.map(|which| meant(which, &mounts)).transpose()?;
     let mut asked = 0;
-    for (socket, status) in mounts() {
+    for (socket, status) in mounts {
         let below = match &path {
             None => Path::new(""),
             Some(path) => match path.strip_prefix(&status.mountpoint) {
@@ -64,41 +77,25 @@ pub(super) fn refresh(path: Option<&Path>) -> Result<(), Problem> {
             _ => return Err(Problem { message: format!("{at} does not answer"), hint: None }),
         }
     }
-    match path {
-        Some(path) if asked == 0 => Err(nobody(&path)),
+    match (which, path) {
+        (Some(which), Some(path)) if asked == 0 => Err(silent(which, &path)),
         _ if asked == 0 => Err(Problem { message: "nothing is mounted".to_owned(), hint: None }),
         _ => Ok(()),
     }
 }
 
-/// The mounts of this user, for those who ask them about many files.
-pub(super) struct Keepers(Vec<(PathBuf, Status)>);
-
-impl Keepers {
-    /// Those that answer now.
-    pub(super) fn new() -> Self {
-        Self(mounts())
-    }
-
-    /// Has the mount that a file is in keep it in its cache for good.
-    pub(super) fn keep(&self, path: &Path) -> Result<(), Problem> {
-        let path = absolute(path);
-        let found = self.0.iter().find_map(|(socket, status)| {
-            Some((socket, path.strip_prefix(&status.mountpoint).ok()?))
-        });
-        let (socket, below) = found.ok_or_else(|| nobody(&path))?;
-        let question = Question::Keep { path: below.to_string_lossy().into_owned() };
-        match ask(socket, &question, None) {
-            Some(Answer::Kept) => Ok(()),
-            Some(Answer::Failed { why }) => {
-                Err(Problem { message: format!("{}: {why}", path.display()), hint: None })
-            }
-            _ => Err(nobody(&path)),
-        }
-    }
+/// Why there is no answer for a path that was meant.
+fn silent(which: &WhichMount, path: &Path) -> Problem {
+    let lost = pulse::lost_around(path).map(|lost| lost.problem());
+    lost.or_else(|| which::not_mounted(which)).unwrap_or_else(|| unknown(&which.word))
 }
 
+/// Why there is no answer for a path.
 pub(super) fn nobody(at: &Path) -> Problem {
+    pulse::lost_around(at).map_or_else(|| unknown(at), |lost| lost.problem())
+}
+
+fn unknown(at: &Path) -> Problem {
     let message = format!("no mount of yours answers for {}", at.display());
     Problem { message, hint: Some("`reelfs status` lists those that do".to_owned()) }
 }
@@ -117,10 +114,19 @@ pub(super) fn mounts() -> Vec<(PathBuf, Status)> {
     mounts
 }
 
-fn statuses(mountpoint: Option<&Path>) -> Vec<Status> {
-    let wanted = mountpoint.map(absolute);
-    let statuses = mounts().into_iter().map(|(_, status)| status);
-    statuses.filter(|status| wanted.as_ref().is_none_or(|at| *at == status.mountpoint)).collect()
+/// The status of the mount that is meant.
+fn one(which: &WhichMount) -> Result<Status, Problem> {
+    let mounts = mounts();
+    let path = meant(which, &mounts)?;
+    let mut statuses = mounts.into_iter().map(|(_, status)| status);
+    let found = statuses.find(|status| path.starts_with(&status.mountpoint));
+    found.ok_or_else(|| silent(which, &path))
+}
+
+/// The path that is meant, in a mount or not.
+fn meant(which: &WhichMount, mounts: &[(PathBuf, Status)]) -> Result<PathBuf, Problem> {
+    let at = which::meant(which, || mounts.iter().map(|(_, status)| status.clone()).collect())?;
+    Ok(at.unwrap_or_else(|| absolute(&which.word)))
 }
 
 /// The absolute form of a path, without asking a mount: it may be one that does not answer.
@@ -133,8 +139,16 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
 }
 
 /// Asks a mount. One that was killed leaves a socket at which nobody listens.
-fn ask(socket: &Path, question: &Question, patience: Option<Duration>) -> Option<Answer> {
-    let mut stream = UnixStream::connect(socket).ok()?;
+pub(super) fn ask(
+    socket: &Path,
+    question: &Question,
+    patience: Option<Duration>,
+) -> Option<Answer> {
+    let connected = UnixStream::connect(socket);
+    if connected.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+        remove_stale(socket);
+    }
+    let mut stream = connected.ok()?;
     stream.set_read_timeout(patience).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;
     let question = serde_json::to_string(question).ok()? + "\n";
@@ -144,20 +158,38 @@ fn ask(socket: &Path, question: &Question, patience: Option<Duration>) -> Option
     serde_json::from_str(&answer).ok()
 }
 
-fn show_json(found: &[Status], one: bool) -> Result<(), Problem> {
-    let text = match found {
-        [status] if one => serde_json::to_string_pretty(status),
+/// One mount as an object, or all as a list; those that do not answer have a place and a state alone.
+fn show_json(found: &[Status], lost: &[Lost], one: bool) -> Result<(), Problem> {
+    let up = found.iter().map(|status| {
+        let mut value = serde_json::to_value(status)?;
+        value["state"] = "up".into();
+        Ok(value)
+    });
+    let lost = lost.iter().map(|lost| {
+        let state = if lost.is_dead { "dead" } else { "silent" };
+        Ok(json!({ "mountpoint": lost.mountpoint, "state": state }))
+    });
+    let values: Result<Vec<_>, serde_json::Error> = up.chain(lost).collect();
+    let text = values.and_then(|values| match &values[..] {
+        [value] if one => serde_json::to_string_pretty(value),
         all => serde_json::to_string_pretty(all),
-    };
+    });
     terminal::say(&text.map_err(|error| Problem::new("the status", error))?);
     Ok(())
+}
+
+/// A mount that does not answer, as a person reads of it.
+fn lost_words(lost: &Lost) -> String {
+    let Problem { message, hint } = lost.problem();
+    format!("{message}\n  mend it   {}", hint.unwrap_or_default())
 }
 
 /// A status as a person reads it.
 fn words(status: &Status, now: Timestamp) -> String {
     let Status { requests, cache, news, bytes, .. } = status;
+    let profile = status.profile.as_ref().map_or_else(String::new, |name| format!("{name}  "));
     let mut lines = vec![format!(
-        "{}  {}  up {} (process {})",
+        "{}  {profile}{}  up {} (process {})",
         status.mountpoint.display(),
         status.source,
         span(now.duration_since(status.started)),

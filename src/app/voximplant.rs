@@ -105,6 +105,7 @@ pub(super) async fn connect(
         source: name,
         warnings,
         kept,
+        retention: &RETENTION,
     })
 }
 

@@ -13,11 +13,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use super::problem::Problem;
-use super::status::Keepers;
 use super::terminal;
 use crate::config::Warm;
 use crate::fuse::mountpoint;
 use crate::types::lock;
+use keepers::Keepers;
+
+mod keepers;
 
 /// The attribute that says how much of a file is cached.
 const CACHED: &str = "user.reelfs.cached";
@@ -38,16 +40,16 @@ pub(super) fn run(warm: &Warm) -> ExitCode {
         problems.extend(walked.err().map(|error| Problem::file(path, error)));
     }
     let bar = bar(&files);
-    let keepers = warm.keep.then(Keepers::new);
+    let keepers = Keepers::new();
     let (next, problems) = (AtomicUsize::new(0), Mutex::new(problems));
     thread::scope(|scope| {
         for _ in 0..warm.jobs {
             scope.spawn(|| {
                 while let Some((path, _)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let fetched = fetch(path, &bar).map_err(|error| Problem::file(path, error));
-                    let kept = fetched.and_then(|is_cached| match &keepers {
-                        Some(keepers) if is_cached => keepers.keep(path),
-                        _ => Ok(()),
+                    let fetched = fetch(path, &bar, &keepers);
+                    let fetched = fetched.map_err(|error| Problem::file(path, error));
+                    let kept = fetched.and_then(|is_cached| {
+                        if is_cached && warm.keep { keepers.keep(path) } else { Ok(()) }
                     });
                     if let Err(problem) = kept {
                         lock(&problems).push(problem);
@@ -99,9 +101,11 @@ fn walk(path: &Path, files: &mut Vec<(PathBuf, u64)>) -> io::Result<()> {
 }
 
 /// Reads a file until all of it is in the cache. False when it needs none, as an index does.
-fn fetch(path: &Path, bar: &ProgressBar) -> io::Result<bool> {
+fn fetch(path: &Path, bar: &ProgressBar, keepers: &Keepers) -> io::Result<bool> {
     for attempt in 0..ATTEMPTS {
         let mut file = File::open(path)?;
+        // What is in memory is not fetched, and so not written either.
+        keepers.write(path);
         // What the kernel still has does not reach the daemon.
         let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
         let mut buffer = vec![0; 1 << 20];

@@ -93,6 +93,7 @@ pub(super) async fn connect(
         source: format!("whatconverts:{}", base.host_str().unwrap_or_default()),
         warnings,
         kept,
+        retention: &[],
     })
 }
 

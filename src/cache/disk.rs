@@ -23,6 +23,13 @@ impl Blob {
         read.into_iter().map(|(index, bytes)| (BlockIndex(index), bytes)).collect()
     }
 
+    /// Has blocks kept on disk again, as far as they are in memory: whatever looks after the disk may have let
+    /// go of them there, and who finds them in memory does not miss them.
+    pub(super) fn keep_again(&self, blocks: impl IntoIterator<Item = u32>) {
+        let here = blocks.into_iter().map(BlockIndex);
+        here.filter(|index| self.memory.is_idle(self, *index)).for_each(|index| self.keep(index));
+    }
+
     /// Has a block that has just come kept on disk.
     pub(super) fn keep(&self, index: BlockIndex) {
         let Some(store) = &self.store else { return };

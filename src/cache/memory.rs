@@ -116,6 +116,14 @@ impl Memory {
         Some(bytes)
     }
 
+    /// Whether a block is here, and nobody has asked for it to be kept on disk or that is done.
+    pub(super) fn is_idle(&self, blob: &Blob, index: BlockIndex) -> bool {
+        let key = (blob.number(), index);
+        let blocks = lock(&self.blocks);
+        let block = blocks.by_use.peek(&key).or_else(|| blocks.gone_through.peek(&key));
+        block.is_some_and(|block| !block.awaits_disk)
+    }
+
     /// Takes note that a block is going to be kept on disk.
     pub(super) fn awaits_disk(self: &Arc<Self>, blob: &Blob, index: BlockIndex) -> AwaitsDisk {
         let key = (blob.number(), index);

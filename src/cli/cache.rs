@@ -116,6 +116,9 @@ impl TypedWarm {
 /// `reelfs expiring`
 #[derive(Debug, Args)]
 pub(super) struct TypedExpiring {
+    /// A mount, or a directory in it [default: all that mounts with this cache have listed]
+    #[arg(value_name = "PATH", conflicts_with_all = ["cache_dir", "cache_key_file"])]
+    path: Option<PathBuf>,
     /// How soon the vendor deletes them
     #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = config::span)]
     within: Span,
@@ -125,7 +128,8 @@ pub(super) struct TypedExpiring {
 
 impl TypedExpiring {
     pub(super) fn command(self) -> Command {
-        Command::Expiring(Expiring { within: self.within, cache: self.place.settings() })
+        let Self { path, within, place } = self;
+        Command::Expiring(Expiring { within, path, cache: place.settings() })
     }
 }
 

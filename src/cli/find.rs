@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{Args, Error};
 
-use super::{profile, wrong};
-use crate::config::{Command, Find, FindFormat, Place};
+use super::{is_directory, profile};
+use crate::config::{Command, Find, FindFormat, Mount, Place};
 
 /// `reelfs find`
 #[derive(Debug, Args)]
@@ -24,7 +24,10 @@ pub(super) struct TypedFind {
     /// of yours]
     #[arg(value_name = "MOUNTPOINT|PROFILE")]
     place: Option<PathBuf>,
-    /// A number of the call, or a part of one; with + the beginning of one
+    /// What to look for stands behind a flag
+    #[arg(hide = true)]
+    more: Vec<String>,
+    /// A number of the call, or a part of one; with + the beginning of one; with letters a part of an address
     #[arg(long, value_name = "NUMBER")]
     number: Vec<String>,
     /// The application
@@ -82,29 +85,52 @@ impl TypedFind {
             values.into_iter().map(move |value| (name.to_owned(), value))
         });
         let terms: Vec<_> = terms.collect();
-        Find::check(&terms)
-            .map_err(|error| wrong(ErrorKind::ValueValidation, &error.to_string()))?;
         let format = match (self.null, self.json) {
             (true, _) => FindFormat::Null,
             (false, true) => FindFormat::Json,
             (false, false) => FindFormat::Lines,
         };
+        let place_word = self.place.as_ref().and_then(|place| place.to_str());
+        let is_term = |word: &&str| Find::is_term(word) && !is_directory(Path::new(word));
+        let more = self.more.first().map(String::as_str);
+        if let Some(word) = place_word.filter(is_term).or(more) {
+            return Err(without_flag(word));
+        }
         let place = match self.place {
             None => Place::Mounts,
-            Some(path) if is_path(&path) => Place::Below(path),
-            Some(name) => {
-                // Anything is taken for a mountpoint: nothing is mounted.
-                let words = [name.into_os_string(), "/".into()];
-                let mount = profile::mount(&words, self.config.as_deref())?;
-                Place::Account(Box::new(mount))
-            }
+            Some(path) if is_directory(&path) => Place::Below(path),
+            Some(name) => Place::Account(Box::new(account(name, self.config.as_deref())?)),
         };
+        if terms.is_empty() {
+            let hint = format!("say what with one or more of {}", Find::flags());
+            let line = ("nothing is looked for".to_owned(), Some(hint));
+            return Err(profile::told(ErrorKind::MissingRequiredArgument, &[line]));
+        }
+        Find::check(&terms).map_err(|error| {
+            profile::told(ErrorKind::ValueValidation, &[(error.to_string(), None)])
+        })?;
         let find = Find { terms, place, offline: self.offline, format };
         Ok(Command::Find(Box::new(find)))
     }
 }
 
-/// Whether a path is meant rather than the name of a profile.
-fn is_path(word: &Path) -> bool {
-    word.is_absolute() || word.components().count() > 1 || word.is_dir()
+/// The account of a profile.
+fn account(name: PathBuf, config: Option<&Path>) -> Result<Mount, Error> {
+    let word = name.to_string_lossy().into_owned();
+    // Anything is taken for a mountpoint: nothing is mounted.
+    let words = [name.into_os_string(), "/".into()];
+    profile::mount(&words, config).map_err(|error| match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let hint = format!("`{}` looks for it in calls", Find::flag_for(&word));
+            profile::hinted(&error, &hint)
+        }
+        _ => error,
+    })
+}
+
+/// What a word lacks that says what to look for.
+fn without_flag(word: &str) -> Error {
+    let message = format!("{word} is no mount and no profile");
+    let hint = format!("`{}` looks for it", Find::flag_for(word));
+    profile::told(ErrorKind::UnknownArgument, &[(message, Some(hint))])
 }

@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use clap::error::ErrorKind;
-use clap::{Args, Error, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory as _, Error, Subcommand, ValueEnum};
 
 use super::options::TypedOptions;
-use super::{key, profile, wrong};
+use super::{Arguments, key, profile, wrong};
 use crate::config::{Account, Command, Mount, WhatConvertsMedia};
 
 /// `reelfs mount`.
@@ -17,25 +17,25 @@ use crate::config::{Account, Command, Mount, WhatConvertsMedia};
 #[command(
     arg_required_else_help = true,
     override_usage = "reelfs mount SOURCE|PROFILE MOUNTPOINT [OPTIONS]\n       \
-                      reelfs mount --all DIR [OPTIONS]",
+                      reelfs mount --all [DIR [OPTIONS]]",
     subcommand_value_name = "SOURCE|PROFILE",
     subcommand_help_heading = "Sources",
     after_help = "A PROFILE of the config file stands for a source and its options; options that \
                   are typed\nwin. `reelfs init` writes one."
 )]
 pub(super) struct TypedMount {
-    /// Mount every profile, each in a directory of its own below DIR
+    /// Mount every profile, each in a directory of its own below DIR [default: where each says]
     #[arg(long)]
     all: bool,
     /// The config file [default: ~/.config/reelfs/config.toml, then /etc/reelfs/config.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
-    pub(super) source: TypedSource,
+    source: Option<TypedSource>,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum TypedSource {
+enum TypedSource {
     /// Mount a Voximplant account
     Voximplant {
         /// An empty directory
@@ -93,29 +93,62 @@ fn named(name: OsString) -> PathBuf {
     if name == "-" { "/dev/stdin".into() } else { name.into() }
 }
 
+/// What is told of an option of a source's that stands ahead of the source or profile.
+pub(super) fn ahead(words: &[OsString], error: Error) -> Error {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let is_ahead = words.windows(2).any(|pair| {
+        let begins = pair[1].to_str().and_then(|word| word.split('=').next());
+        pair[0] == "mount" && begins == Some(option)
+    });
+    let whole = Arguments::command();
+    let mount = whole.find_subcommand("mount").into_iter();
+    let mut options =
+        mount.flat_map(clap::Command::get_subcommands).flat_map(clap::Command::get_arguments);
+    let is_theirs = options.any(|argument| {
+        let long = argument.get_long().map(|long| format!("--{long}"));
+        let short = argument.get_short().map(|short| format!("-{short}"));
+        long.as_ref() == Some(option) || short.as_ref() == Some(option)
+    });
+    if error.kind() != ErrorKind::UnknownArgument || !is_ahead || !is_theirs {
+        return error;
+    }
+    let message = format!("{option} stands ahead of what it is an option of");
+    let hint = format!("reelfs mount SOURCE|PROFILE MOUNTPOINT {option} …");
+    profile::told(ErrorKind::UnknownArgument, &[(message, Some(hint))])
+}
+
 impl TypedMount {
     /// The command that was typed.
     pub(super) fn settings(self) -> Result<Command, Error> {
-        match self.source {
-            TypedSource::Other(mut words) => {
-                let config = profile::take_config(&mut words).or(self.config);
-                if self.all {
-                    return profile::all(words, config.as_deref()).map(Command::MountAll);
-                }
-                let mount = profile::mount(&words, config.as_deref())?;
-                Ok(Command::Mount(Box::new(mount)))
-            }
-            _ if self.all => {
+        let mut words = match self.source {
+            Some(TypedSource::Other(words)) => words,
+            None => Vec::new(),
+            Some(_) if self.all => {
                 let message = "--all mounts profiles: give a directory alone";
-                Err(wrong(ErrorKind::ArgumentConflict, message))
+                return Err(wrong(ErrorKind::ArgumentConflict, message));
             }
-            source => Ok(Command::Mount(Box::new(source.settings()?))),
+            Some(source) => return Ok(Command::Mount(Box::new(source.settings()?))),
+        };
+        let config = profile::take_config(&mut words).or(self.config);
+        let before = words.len();
+        words.retain(|word| word != "--all");
+        if self.all || words.len() < before {
+            return profile::all(words, config.as_deref()).map(Command::MountAll);
         }
+        let mount = profile::mount(&words, config.as_deref())?;
+        Ok(Command::Mount(Box::new(mount)))
+    }
+
+    /// The mount that was typed, of a source.
+    pub(super) fn mount(self) -> Result<Mount, Error> {
+        self.source.unwrap_or(TypedSource::Other(Vec::new())).settings()
     }
 }
 
 impl TypedSource {
-    pub(super) fn settings(self) -> Result<Mount, Error> {
+    fn settings(self) -> Result<Mount, Error> {
         let (mountpoint, account, options) = match self {
             Self::Other(words) => return profile::mount(&words, None),
             Self::Voximplant { mountpoint, key, child_account, options } => {
@@ -134,6 +167,6 @@ impl TypedSource {
                 (mountpoint, Account::WhatConverts { key_file, media }, options)
             }
         };
-        Ok(Mount { mountpoint, account, options: options.settings() })
+        Ok(Mount { profile: None, mountpoint, account, options: options.settings() })
     }
 }

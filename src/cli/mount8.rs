@@ -6,6 +6,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use crate::types::shell_word;
+
 /// The name under which mount(8) looks for a helper: `mount.` and the type.
 const NAME: &str = "mount.reelfs";
 
@@ -58,7 +60,8 @@ pub(super) fn is_called(arguments: &[OsString]) -> bool {
 /// What would be typed for `mount.reelfs PROFILE DIR [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE]`.
 /// `None` where nothing is to be done (`-f`).
 pub(super) fn arguments(arguments: Vec<OsString>) -> Result<Option<Vec<OsString>>, String> {
-    let (mut words, mut flags, mut fake) = (Vec::new(), Vec::new(), false);
+    let (mut words, mut flags) = (Vec::new(), Vec::new());
+    let (mut fake, mut remounts) = (false, false);
     let mut given = arguments.into_iter().skip(1);
     while let Some(word) = given.next() {
         let text = word.to_string_lossy();
@@ -67,6 +70,7 @@ pub(super) fn arguments(arguments: Vec<OsString>) -> Result<Option<Vec<OsString>
                 let value = given.next().ok_or(format!("{text} needs a value"))?;
                 if text == "-o" {
                     let options = value.into_string().map_err(|_| "the options are no text")?;
+                    remounts |= options.split(',').any(|option| option == "remount");
                     flags.extend(options.split(',').filter_map(flag));
                 }
             }
@@ -77,8 +81,15 @@ pub(super) fn arguments(arguments: Vec<OsString>) -> Result<Option<Vec<OsString>
             _ => words.push(word),
         }
     }
-    if words.len() != 2 {
+    let [_, directory] = &words[..] else {
         return Err(format!("{NAME} PROFILE DIR [-o OPTIONS] is called by mount(8)"));
+    };
+    if remounts {
+        let at = shell_word(Path::new(directory));
+        return Err(format!(
+            "-o remount: a mount of reelfs keeps the options that it began with\n\
+             hint: `umount {at} && mount {at}` takes up others, `reelfs refresh {at}` asks the vendor again"
+        ));
     }
     let begin = ["reelfs", "mount"].map(OsString::from);
     Ok((!fake).then(|| begin.into_iter().chain(words).chain(flags).collect()))
@@ -94,6 +105,30 @@ fn flag(option: &str) -> Option<OsString> {
         || name == "comment");
     let name = name.replace('_', "-");
     ours.then(|| value.map_or(format!("--{name}"), |value| format!("--{name}={value}")).into())
+}
+
+/// What is told of flags, as it is told of the options that they stand for: `--since <DATE>` as
+/// `-o since=<DATE>`, and not how flags are typed.
+pub(super) fn in_its_words(told: &str) -> String {
+    let of_usage = |line: &str| ["Usage: ", "For more"].iter().any(|begin| line.starts_with(begin));
+    let lines = told.lines().take_while(|line| !of_usage(line)).filter(|line| !line.is_empty());
+    let text = lines.collect::<Vec<_>>().join("\n").replace("  tip: ", "hint: ");
+    let mut parts = text.strip_prefix("error: ").unwrap_or(&text).split("--");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let begins = whole.ends_with(|c: char| c.is_whitespace() || "'`<|(".contains(c));
+        let end = part.find(|c: char| !(c.is_ascii_lowercase() || c == '-')).unwrap_or(part.len());
+        let (name, rest) = part.split_at(end);
+        let is_flag = begins && !name.is_empty();
+        whole.push_str(if is_flag { "-o " } else { "--" });
+        whole.push_str(name);
+        let value = rest.strip_prefix(' ').filter(|rest| {
+            is_flag && rest.starts_with(|c: char| c == '<' || c.is_ascii_uppercase())
+        });
+        whole.extend(value.map(|_| '='));
+        whole.push_str(value.unwrap_or(rest));
+    }
+    whole
 }
 
 #[cfg(test)]
@@ -122,5 +157,28 @@ mod tests {
         assert_eq!(given(&["p", "/m", "-f"]).unwrap(), None);
         assert!(given(&["p"]).is_err() && given(&["p", "/m", "-o"]).is_err());
         assert!(is_called(&["/sbin/mount.reelfs".into()]) && !is_called(&["reelfs".into()]));
+    }
+
+    #[test]
+    fn a_remount_is_refused_with_what_does_it() {
+        let told = given(&["p", "/srv/my calls", "-o", "rw,remount,since=3d"]).unwrap_err();
+        assert!(told.contains("umount '/srv/my calls' && mount '/srv/my calls'"), "{told}");
+    }
+
+    #[test]
+    fn what_is_told_of_flags_is_told_of_options() {
+        let told = "error: unexpected argument '--sinse' found\n\n  tip: a similar argument exists: \
+                    '--since'\n\nUsage: reelfs mount --all <DIR>\n";
+        let options =
+            "unexpected argument '-o sinse' found\nhint: a similar argument exists: '-o since'";
+        assert_eq!(in_its_words(told), options);
+        assert_eq!(
+            in_its_words("no '--from <FILE>' in /a--b c-- d"),
+            "no '-o from=<FILE>' in /a--b c-- d"
+        );
+        assert_eq!(
+            in_its_words("give --key-file FILE or --offline"),
+            "give -o key-file=FILE or -o offline"
+        );
     }
 }

@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory as _, Error, Parser as _};
 
-use super::{Arguments, Typed};
+use super::{Arguments, Typed, is_directory};
 use crate::config::environment::variable;
 use crate::config::file::{self, ConfigFile, Fault, Given, Profile};
-use crate::config::{CheckedFile, CheckedProfile, Doctor, Mount, MountAll, Patient};
+use crate::config::{CheckedFile, CheckedProfile, Doctor, Mount, MountAll, Patient, WhichMount};
 use kind::Kind;
+use usage::{lacking, lacks, misplaced};
 
 mod kind;
+mod usage;
 
 /// The key that says what kind of account it is.
 const SOURCE: &str = "source";
@@ -27,10 +29,11 @@ const ALIKE: f64 = 0.75;
 /// The mount that a profile and what was typed beside it make. `words` are its name and the rest.
 pub(super) fn mount(words: &[OsString], config: Option<&Path>) -> Result<Mount, Error> {
     let Some((name, rest)) = words.split_first() else {
-        return Err(super::wrong(ErrorKind::MissingRequiredArgument, "a profile is needed"));
+        return Err(super::wrong(ErrorKind::MissingRequiredArgument, "name a source or a profile"));
     };
     let name = name.to_string_lossy();
-    let (file, at) = find(&name, config)?;
+    let (file, at) =
+        find(&name, config).map_err(|error| misplaced(words, config).unwrap_or(error))?;
     let profile = &file.profiles[at];
     let (mut arguments, mut faults) = (Vec::new(), file.faults.clone());
     match source(profile) {
@@ -46,13 +49,20 @@ pub(super) fn mount(words: &[OsString], config: Option<&Path>) -> Result<Mount, 
     if !faults.is_empty() {
         return Err(refusal(&file.path, &faults));
     }
-    match Arguments::try_parse_from(arguments.iter().chain(rest))?.command {
-        Typed::Mount(typed) => typed.source.settings(),
+    let parsed = Arguments::try_parse_from(arguments.iter().chain(rest));
+    let mount = parsed.and_then(|typed| match typed.command {
+        Typed::Mount(typed) => typed.mount(),
         _ => Err(Error::raw(ErrorKind::InvalidSubcommand, "a profile is for mounts alone\n")),
-    }
+    });
+    let mount = mount.map_err(|error| match error.kind() {
+        ErrorKind::MissingRequiredArgument => refusal(&file.path, &[lacking(profile, &error)]),
+        _ => error,
+    })?;
+    Ok(Mount { profile: Some(name.into()), ..mount })
 }
 
-/// Every profile of the config file. `words` are a directory, and what each of them is to be given.
+/// Every profile of the config file. `words` are a directory, without which each profile has to have
+/// one, and what each of them is to be given.
 pub(super) fn all(words: Vec<OsString>, config: Option<&Path>) -> Result<MountAll, Error> {
     let Some(file) = files(config)?.into_iter().next() else {
         let hint = Some("`reelfs init` writes one".to_owned());
@@ -61,49 +71,99 @@ pub(super) fn all(words: Vec<OsString>, config: Option<&Path>) -> Result<MountAl
     if !file.faults.is_empty() {
         return Err(refusal(&file.path, &file.faults));
     }
+    // A word behind the directory may be the value of a flag, but not the first.
+    let is_profile = |word: &&OsString| {
+        word.to_str().is_some_and(|name| file.profile(name).is_some()) && !Path::new(word).is_dir()
+    };
+    if let Some(word) = words.iter().take(2).find(is_profile) {
+        let name = word.display();
+        let message = format!("--all mounts every profile, and `{name}` is one");
+        let hint = Some(format!("reelfs mount {name} DIR"));
+        return Err(told(ErrorKind::ArgumentConflict, &[(message, hint)]));
+    }
     let mut words = words.into_iter();
-    let directory = words.next().unwrap_or_default().into();
+    let directory = words.next().map(PathBuf::from);
+    let (mut profiles, mut faults) = (Vec::new(), Vec::new());
+    for profile in &file.profiles {
+        let own = || mountpoint(profile, &file.path);
+        if let Some(at) = directory.as_ref().map(|all| all.join(&profile.name)).or_else(own) {
+            profiles.push((profile.name.clone(), at));
+        } else {
+            faults.push(lacks(profile, MOUNTPOINT).hint(format!(
+                "add a line `{MOUNTPOINT} = …`, or give a directory for all: reelfs mount --all DIR"
+            )));
+        }
+    }
+    if !faults.is_empty() {
+        faults.sort_by_key(|fault| fault.at);
+        return Err(refusal(&file.path, &faults));
+    }
     let (foreground, words): (Vec<_>, Vec<_>) =
         words.partition(|word| word == "-f" || word == "--foreground");
-    Ok(MountAll {
-        directory,
-        config: file.path,
-        profiles: file.profiles.into_iter().map(|profile| profile.name).collect(),
-        words,
-        foreground: !foreground.is_empty(),
-    })
+    Ok(MountAll { config: file.path, profiles, words, foreground: !foreground.is_empty() })
 }
 
 /// The accounts to be looked at: the one that is named, or every profile.
 pub(super) fn patients(mut words: Vec<OsString>, config: Option<&Path>) -> Result<Doctor, Error> {
     let typed = take_config(&mut words);
     let config = typed.as_deref().or(config);
-    if let Some(name) = words.first().map(|word| word.to_string_lossy().into_owned()) {
-        // Anything is taken for a mountpoint: nothing is mounted.
-        words.insert(1, "/".into());
-        let mount = if kinds().contains(&name) {
-            let typed = ["reelfs", "mount"].map(OsString::from).into_iter().chain(words);
-            match Arguments::try_parse_from(typed)?.command {
-                Typed::Mount(typed) => typed.source.settings()?,
-                _ => return Err(Error::raw(ErrorKind::InvalidSubcommand, "no account\n")),
-            }
-        } else {
-            mount(&words, config)?
-        };
-        return Ok(Doctor { patients: vec![Patient::Mount { name, mount: Box::new(mount) }] });
+    let Some(word) = words.first().cloned() else {
+        return Ok(Doctor { patients: every_patient(config)?, at: None });
+    };
+    let name = word.to_string_lossy().into_owned();
+    let is_kind = kinds().contains(&name);
+    if words.len() == 1
+        && !is_kind
+        && is_directory(Path::new(&word))
+        && find(&name, config).is_err()
+    {
+        return Ok(Doctor { patients: every_patient(config)?, at: Some(word.into()) });
     }
-    let profiles = files(config)?.into_iter().flat_map(|file| {
-        let named = |profile: Profile| (profile.name, file.path.clone());
-        file.profiles.into_iter().map(named).collect::<Vec<_>>()
-    });
-    let patients = profiles.map(|(name, path)| {
-        let words = [OsString::from(&name), "/".into()];
-        match mount(&words, Some(&path)) {
-            Ok(mount) => Patient::Mount { name, mount: Box::new(mount) },
-            Err(error) => Patient::Refused { name, why: error.render().to_string() },
+    // Anything is taken for a mountpoint: nothing is mounted.
+    words.insert(1, "/".into());
+    let mount = if is_kind {
+        let typed = ["reelfs", "mount"].map(OsString::from).into_iter().chain(words);
+        match Arguments::try_parse_from(typed)?.command {
+            Typed::Mount(typed) => typed.mount()?,
+            _ => return Err(Error::raw(ErrorKind::InvalidSubcommand, "no account\n")),
         }
-    });
-    Ok(Doctor { patients: patients.collect() })
+    } else {
+        mount(&words, config)?
+    };
+    let patients = vec![Patient::Mount { name, mount: Box::new(mount) }];
+    Ok(Doctor { patients, at: None })
+}
+
+/// Every profile, as one to be looked at.
+fn every_patient(config: Option<&Path>) -> Result<Vec<Patient>, Error> {
+    let mut patients = Vec::new();
+    for file in files(config)? {
+        for profile in file.profiles {
+            let anywhere = mountpoint(&profile, &file.path).is_none().then(|| "/".into());
+            let words: Vec<_> = [(&profile.name).into()].into_iter().chain(anywhere).collect();
+            let name = profile.name;
+            patients.push(match mount(&words, Some(&file.path)) {
+                Ok(mount) => Patient::Mount { name, mount: Box::new(mount) },
+                Err(error) => Patient::Refused { name, why: error.render().to_string() },
+            });
+        }
+    }
+    Ok(patients)
+}
+
+/// The mount that a word means, as far as the config files tell.
+pub(super) fn which(word: PathBuf) -> WhichMount {
+    let found = word.to_str().and_then(|name| find(name, None).ok());
+    let mountpoint =
+        found.as_ref().and_then(|(file, at)| mountpoint(&file.profiles[*at], &file.path));
+    WhichMount { is_profile: found.is_some(), mountpoint, word }
+}
+
+/// Where a profile is mounted if nothing else is typed.
+fn mountpoint(profile: &Profile, file: &Path) -> Option<PathBuf> {
+    let setting = profile.settings.iter().find(|setting| setting.key == MOUNTPOINT)?;
+    let Given::Texts(texts) = &setting.value else { return None };
+    file::expand(&texts.first()?.0, file, variable).ok()
 }
 
 /// The config files that are there, and all that is wrong with them.
@@ -256,12 +316,21 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     told(ErrorKind::Io, &[(format!("{}: {error}", path.display()), None)])
 }
 
+/// An error, with one thing more to do.
+pub(super) fn hinted(error: &Error, hint: &str) -> Error {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    Error::raw(error.kind(), format!("{text}hint: {}\n", shown(hint)))
+}
+
+/// A text as a terminal only shows it.
+fn shown(text: &str) -> String {
+    let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(show).collect()
+}
+
 /// An error of these lines, each with what to do. What a file holds is only shown.
-fn told(kind: ErrorKind, lines: &[(String, Option<String>)]) -> Error {
-    let shown = |text: &str| -> String {
-        let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
-        text.chars().map(show).collect()
-    };
+pub(super) fn told(kind: ErrorKind, lines: &[(String, Option<String>)]) -> Error {
     let mut text = String::new();
     for (index, (message, hint)) in lines.iter().enumerate() {
         text += if index == 0 { "" } else { "error: " };

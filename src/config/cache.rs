@@ -61,6 +61,8 @@ pub struct Warm {
 pub struct Expiring {
     /// How soon.
     pub within: Span,
-    /// Where to look.
+    /// A mount or a directory in it; none: all that the cache knows.
+    pub path: Option<PathBuf>,
+    /// The cache.
     pub cache: CacheOptions,
 }

@@ -9,16 +9,32 @@ use super::file::Fault;
 /// Every profile of a config file, each in a directory of its own.
 #[derive(Clone, Debug)]
 pub struct MountAll {
-    /// The directory that holds the mountpoints.
-    pub directory: PathBuf,
     /// The config file.
     pub config: PathBuf,
-    /// Names of the profiles.
-    pub profiles: Vec<String>,
+    /// Names of the profiles, and where each goes.
+    pub profiles: Vec<(String, PathBuf)>,
     /// Flags that were typed, for each of them.
     pub words: Vec<OsString>,
     /// Whether to stay in the foreground.
     pub foreground: bool,
+}
+
+/// A mount as people name it: by its directory, or by the profile that it is of.
+#[derive(Clone, Debug)]
+pub struct WhichMount {
+    /// What was typed.
+    pub word: PathBuf,
+    /// Whether a profile has that name.
+    pub is_profile: bool,
+    /// Where that one is mounted if nothing else is typed.
+    pub mountpoint: Option<PathBuf>,
+}
+
+impl WhichMount {
+    /// The name that a profile would have to have.
+    pub fn name(&self) -> Option<&str> {
+        self.word.to_str().filter(|word| !word.contains('/') && !matches!(*word, "." | ".."))
+    }
 }
 
 /// A profile to be written.
@@ -55,6 +71,8 @@ pub struct CheckedProfile {
 pub struct Doctor {
     /// Accounts.
     pub patients: Vec<Patient>,
+    /// A directory: of these, the one that is mounted there is meant.
+    pub at: Option<PathBuf>,
 }
 
 /// An account to be looked at.

@@ -5,6 +5,7 @@
 //! fetched for that.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _};
@@ -20,8 +21,8 @@ use crate::types::{
 
 /// Days that are searched at a time: so many as keep two processors busy while one waits for the disk.
 const AT_ONCE: usize = 4;
-/// Largest transcript that is searched, in bytes.
-const LONGEST_TEXT: u64 = 4 * 1024 * 1024;
+/// Largest transcript that is fetched from elsewhere and searched, in bytes: what is said in an hour is 60 KiB.
+pub const LONGEST_TEXT: u64 = 4 * 1024 * 1024;
 
 /// A file that was found.
 #[derive(Clone, Debug)]
@@ -43,8 +44,24 @@ pub struct SearchedDay {
     pub hits: Vec<Hit>,
     /// Why the day is not listed, where it is not: then nothing was found on it.
     pub unlisted: Option<Failure>,
-    /// Transcripts of calls that may have been meant that are not cached, and so were not searched.
-    pub unheard: u64,
+    /// Transcripts of calls that may have been meant that were not searched.
+    pub unheard: Unheard,
+}
+
+/// How many transcripts were not searched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unheard {
+    /// Since they are not cached.
+    pub uncached: u64,
+    /// Since they are longer than [`LONGEST_TEXT`].
+    pub too_long: u64,
+}
+
+impl AddAssign for Unheard {
+    fn add_assign(&mut self, more: Self) {
+        self.uncached += more.uncached;
+        self.too_long += more.too_long;
+    }
 }
 
 /// What is looked for, and what was found out about it before any day was looked into.
@@ -79,7 +96,7 @@ impl Fs {
                         date,
                         hits: Vec::new(),
                         unlisted: Some(failure),
-                        unheard: 0,
+                        unheard: Unheard::default(),
                     },
                 )
             }
@@ -98,7 +115,8 @@ impl Fs {
         scope: ScopeNumber,
         date: Date,
     ) -> Result<SearchedDay, Failure> {
-        let nothing = SearchedDay { date, hits: Vec::new(), unlisted: None, unheard: 0 };
+        let unheard = Unheard::default();
+        let nothing = SearchedDay { date, hits: Vec::new(), unlisted: None, unheard };
         let told = self.catalog.searched(&hunt.search, scope, date);
         if told.is_some_and(|day| day.calls.is_empty() && day.missing == Missing::default()) {
             return Ok(nothing);
@@ -137,8 +155,11 @@ impl Fs {
         let files = folder.calls().flat_map(|(_, files)| files).filter(is_remote);
         let (cached, others): (Vec<_>, Vec<_>) = files.partition(|file| self.is_cached(file));
         let mut missing: HashSet<_> = others.iter().map(|file| file.object.id.clone()).collect();
+        let too_long = others.into_iter().filter(|file| self.is_too_long(file));
+        let too_long = too_long.map(|file| file.object.id.clone()).collect();
         if let Some(day) = told.filter(|day| day.missing == Missing::of(&missing)) {
-            return Words { told: Some(day.calls.clone()), missing, ..Words::default() };
+            let told = Some(day.calls.clone());
+            return Words { told, missing, too_long, ..Words::default() };
         }
         let mut said = HashMap::new();
         for file in cached {
@@ -150,7 +171,13 @@ impl Fs {
         }
         let heard = Missing::of(&missing);
         self.catalog.index(&hunt.search, (scope, date), said.clone(), heard);
-        Words { told: None, said, missing }
+        Words { told: None, said, missing, too_long }
+    }
+
+    /// Whether a transcript is known to be too long to be searched.
+    fn is_too_long(&self, file: &File) -> bool {
+        let version = self.catalog.version(file.scope, file.day, &file.object.id);
+        version.is_some_and(|version| version.total > LONGEST_TEXT)
     }
 
     /// Whether a transcript is cached whole, and short enough to be searched.
@@ -183,7 +210,7 @@ impl Fs {
             return Ok(());
         }
         let mut days = std::pin::pin!(self.find(query, true).await);
-        let (mut found, mut unheard) = (Vec::new(), 0);
+        let (mut found, mut unheard) = (Vec::new(), Unheard::default());
         while let Some(day) = days.next().await {
             // A directory has no place to say that it is not complete.
             if let Some(failure) = day.unlisted {
@@ -198,11 +225,9 @@ impl Fs {
             }));
             in_one_directory(found.len())?;
         }
-        if unheard > 0 {
-            tracing::warn!(
-                transcripts = unheard,
-                "not searched in .find, since they are not cached"
-            );
+        let Unheard { uncached, too_long } = unheard;
+        if uncached + too_long > 0 {
+            tracing::warn!(uncached, too_long, "transcripts were not searched in .find");
         }
         self.tree.take_in(number, found)
     }
@@ -223,8 +248,21 @@ struct Words {
     told: Option<HashSet<i64>>,
     /// Transcripts that are cached, otherwise.
     said: HashMap<ObjectId, String>,
-    /// Those that are not.
+    /// Those that are not, or are too long.
     missing: HashSet<ObjectId>,
+    /// The latter.
+    too_long: HashSet<ObjectId>,
+}
+
+impl Words {
+    /// How many of the files are transcripts that were not searched.
+    fn unheard(&self, files: &[&Arc<File>]) -> Unheard {
+        let count = |ids: &HashSet<ObjectId>| {
+            files.iter().filter(|file| ids.contains(&file.object.id)).count() as u64
+        };
+        let too_long = count(&self.too_long);
+        Unheard { uncached: count(&self.missing) - too_long, too_long }
+    }
 }
 
 /// Files that were found, each with its call's facts.
@@ -233,23 +271,24 @@ type FoundFiles = Vec<(Arc<File>, Box<str>)>;
 impl Hunt {
     /// The files of a day that are looked for, and how many transcripts of other calls that may have been
     /// meant were not searched.
-    fn calls(&self, folder: &Folder, words: &Words) -> Result<(FoundFiles, u64), Failure> {
-        let mut calls: Vec<(&Call, Vec<&Arc<File>>, u64)> = Vec::new();
+    fn calls(&self, folder: &Folder, words: &Words) -> Result<(FoundFiles, Unheard), Failure> {
+        let mut calls: Vec<(&Call, Vec<&Arc<File>>, Unheard)> = Vec::new();
         for (call, mut files) in folder.calls() {
-            let missing = |file: &&&Arc<File>| words.missing.contains(&file.object.id);
-            let unheard = files.iter().filter(missing).count();
+            let unheard = words.unheard(&files);
             files.retain(|file| self.query.takes(&file.object));
             if !files.is_empty() && self.seconds.holds(call.start) {
-                calls.push((call, files, unheard as u64));
+                calls.push((call, files, unheard));
             }
         }
-        let mut unheard = 0;
+        let mut unheard = Unheard::default();
         if !self.query.words().is_empty() {
             let saying = self.saying(&calls, words)?;
             let mut place = 0;
             calls.retain(|(.., missing)| {
                 let says = saying.contains(&place);
-                unheard += if says { 0 } else { *missing };
+                if !says {
+                    unheard += *missing;
+                }
                 place += 1;
                 says
             });
@@ -263,7 +302,7 @@ impl Hunt {
     /// The places of the calls that say all words.
     fn saying(
         &self,
-        calls: &[(&Call, Vec<&Arc<File>>, u64)],
+        calls: &[(&Call, Vec<&Arc<File>>, Unheard)],
         words: &Words,
     ) -> Result<HashSet<usize>, Failure> {
         let calls = calls.iter().map(|(call, ..)| *call).enumerate();

@@ -1,4 +1,4 @@
-//! Keeping what is cached for good.
+//! Keeping files in the cache on disk.
 
 use std::sync::Arc;
 
@@ -11,9 +11,9 @@ use crate::types::{Cause, Content, Failure};
 const SMALLEST_HANDED_OVER: u64 = 1024 * 1024;
 
 impl Fs {
-    /// Has the cache keep the file at `path`, below the root, for good: what is cached of it now, and
-    /// what will be.
-    pub async fn keep(self: &Arc<Self>, path: &str) -> Result<(), Failure> {
+    /// Has the cache write what it has of the file at `path`, below the root, in memory alone; and where that is
+    /// `for_good` keep it so: what is cached of it now, and what will be.
+    pub async fn keep(self: &Arc<Self>, path: &str, for_good: bool) -> Result<(), Failure> {
         let Node::File(file) = self.at(path).await? else {
             return Err(Failure::new(Cause::NotFound, "not a file that is cached"));
         };
@@ -25,7 +25,11 @@ impl Fs {
         }
         let unknown = || Failure::new(Cause::NotFound, "nothing of it is cached");
         let version = self.catalog.version(file.scope, file.day, &file.object.id);
-        self.cache.pin(&file.object.id, &version.ok_or_else(unknown)?);
+        let version = version.ok_or_else(unknown)?;
+        self.cache.keep(&file.object.id, &version);
+        if for_good {
+            self.cache.pin(&file.object.id, &version);
+        }
         Ok(())
     }
 

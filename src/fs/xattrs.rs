@@ -12,6 +12,8 @@ const XATTR_PREFIX: &str = "user.reelfs.";
 const STATE: &str = "state";
 /// The attribute that says how much of an object is kept on disk.
 const CACHED: &str = "cached";
+/// What it says of a file of which all is.
+const WHOLE: &str = "whole";
 
 impl Fs {
     /// The value of an extended attribute; `None` when there is none of that name.
@@ -52,13 +54,18 @@ impl Fs {
         }
     }
 
+    /// Whether all of a file's bytes are kept on disk.
+    pub fn is_kept(&self, file: &File) -> bool {
+        self.cached(file) == WHOLE
+    }
+
     fn cached(&self, file: &File) -> &'static str {
         if matches!(file.object.content, Content::Inline(_)) {
-            return "whole";
+            return WHOLE;
         }
         let version = self.catalog.version(file.scope, file.day, &file.object.id);
         match version.map(|version| self.cache.kept(&file.object.id, &version)) {
-            Some(Kept::Whole) => "whole",
+            Some(Kept::Whole) => WHOLE,
             Some(Kept::Part) => "part",
             Some(Kept::Nothing) | None => "none",
         }

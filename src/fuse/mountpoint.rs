@@ -122,8 +122,20 @@ pub fn answers(path: &Path) -> bool {
 
 /// Whether a mount is at `path` whose daemon is gone. The kernel may still answer `stat` from what
 /// it remembers; it remembers no `statfs`.
-fn is_dead(path: &Path) -> bool {
+pub fn is_dead(path: &Path) -> bool {
     statvfs(path) == Err(Errno::ENOTCONN)
+}
+
+/// The mount of ours at a path, alive or dead, in its absolute form.
+pub fn ours_at(path: &Path) -> Option<PathBuf> {
+    let path = absolute(path).ok()?;
+    is_ours(&path).is_ok_and(|is| is).then_some(path)
+}
+
+/// The mount of ours that holds a path, alive or dead. What is in a dead one cannot be looked at.
+pub fn ours_around(path: &Path) -> Option<PathBuf> {
+    let path = absolute(path).or_else(|_| std::path::absolute(path)).ok()?;
+    ours().ok()?.into_iter().find(|at| path.starts_with(at))
 }
 
 /// Whether one of our mounts is at `path`, alive or dead.
@@ -153,17 +165,31 @@ pub fn has_mounts(directory: &Path) -> io::Result<bool> {
     Ok(table.lines().filter_map(at).any(|at| at.starts_with(&directory)))
 }
 
+/// This user's own of our mounts, alive or dead.
+pub fn own() -> Vec<PathBuf> {
+    let own = format!("user_id={}", geteuid());
+    let table = fs::read_to_string(MOUNTS).unwrap_or_default();
+    let ours = table.lines().filter_map(of_ours);
+    ours.filter(|(_, options)| options.split(',').any(|option| option == own))
+        .map(|(at, _)| at)
+        .collect()
+}
+
 /// All of our mounts, alive or dead.
-fn ours() -> Result<Vec<PathBuf>, MountError> {
+pub fn ours() -> Result<Vec<PathBuf>, MountError> {
     let table =
         fs::read_to_string(MOUNTS).map_err(|error| MountError::Unusable(MOUNTS.into(), error))?;
-    // proc_pid_mountinfo(5): the fifth field is the mountpoint; the type follows a lone hyphen.
-    let ours = |line: &str| {
-        let (mount, kind) = line.split_once(" - ")?;
-        let at = mount.split(' ').nth(4).map(unescape)?;
-        (kind.split(' ').next() == Some(TYPE)).then(|| at.into())
-    };
-    Ok(table.lines().filter_map(ours).collect())
+    Ok(table.lines().filter_map(of_ours).map(|(at, _)| at).collect())
+}
+
+/// The mountpoint and the options of a line of the mount table, where it is one of ours.
+/// `proc_pid_mountinfo(5)`: the fifth field is the mountpoint; type, source and options follow a lone
+/// hyphen.
+fn of_ours(line: &str) -> Option<(PathBuf, &str)> {
+    let (mount, kind) = line.split_once(" - ")?;
+    let at = mount.split(' ').nth(4).map(unescape)?;
+    (kind.split(' ').next() == Some(TYPE))
+        .then(|| (at.into(), kind.rsplit(' ').next().unwrap_or("")))
 }
 
 /// Reads the kernel's octal escapes (`\040` for a space) in a path of its mount table.

@@ -60,6 +60,16 @@ impl Account {
         self.shared().is_whole(blob)
     }
 
+    /// The blocks that are not kept. Blocks on the disk for a moment.
+    pub fn unkept(&self, blob: BlobName) -> Vec<u32> {
+        let layout = blob.layout();
+        let unkept = layout.extents(0..layout.blocks()).flat_map(|(number, blocks)| {
+            let map = self.shared().map(blob.extent(number)).unwrap_or_default();
+            blocks.filter(move |block| map.get(layout.place(*block).1).is_none())
+        });
+        unkept.collect()
+    }
+
     /// Whether any block is kept. Blocks on the disk for a moment.
     pub fn has_any(&self, blob: BlobName) -> bool {
         let catalogue = lock(&self.shared().catalogue);

@@ -187,7 +187,8 @@ pub fn clear(directory: &Path) -> io::Result<bool> {
             locked => locked.ok(),
         },
     };
-    let mut found = destroy_key(directory)?;
+    let mut found = wipe_key(directory)?;
+    remove(&directory.join(KEY_FILE))?;
     for name in [database::FILE, database::SET_ASIDE] {
         for tail in ["", "-wal", "-shm"] {
             let file = directory.join(format!("{name}{tail}"));
@@ -205,16 +206,36 @@ pub fn clear(directory: &Path) -> io::Result<bool> {
     Ok(found)
 }
 
-/// Destroys the key of a sealed directory: nobody can read it any more, with whichever key file.
-/// Gives whether there was one.
-pub fn destroy_key(directory: &Path) -> io::Result<bool> {
-    let path = directory.join(KEY_FILE);
-    match fs::OpenOptions::new().write(true).open(&path) {
+/// What became of a key that was to be destroyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destroyed {
+    /// There was none: what the directory holds is in the clear.
+    NoKey,
+    /// Nobody has it any more.
+    Everywhere,
+    /// A mount that uses the directory has read it before, and reads on until its end.
+    ButInUse,
+}
+
+/// Destroys the key of a sealed directory: nobody can open it any more, with whichever key file, before it is
+/// cleared.
+pub fn destroy_key(directory: &Path) -> io::Result<Destroyed> {
+    if !wipe_key(directory)? {
+        return Ok(Destroyed::NoKey);
+    }
+    match Flock::lock(File::open(directory)?, FlockArg::LockExclusiveNonblock) {
+        Err((_, Errno::EWOULDBLOCK)) => Ok(Destroyed::ButInUse),
+        _ => Ok(Destroyed::Everywhere),
+    }
+}
+
+/// Writes zeros over a key. Gives whether there was one.
+fn wipe_key(directory: &Path) -> io::Result<bool> {
+    match fs::OpenOptions::new().write(true).open(directory.join(KEY_FILE)) {
         Ok(mut file) => {
-            let len = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+            let len = usize::try_from(file.metadata()?.len()).unwrap_or(0).max(1);
             io::Write::write_all(&mut file, &vec![0; len])?;
             file.sync_all()?;
-            remove(&path)?;
             Ok(true)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -267,8 +267,17 @@ fn a_sealed_directory_tells_nothing_and_opens_with_its_own_key_alone() {
     ground.key_file = right.clone();
     assert!(ground.open().day(WHOLE, DAY).is_some());
 
-    assert!(destroy_key(&ground.cache()).unwrap() && !destroy_key(&ground.cache()).unwrap());
-    assert!(matches!(Store::open(&ground.settings()), Err(StoreError::NotSealed)));
+    for _ in 0..2 {
+        assert_eq!(destroy_key(&ground.cache()).unwrap(), Destroyed::Everywhere);
+        for key_file in [None, right.clone()] {
+            ground.key_file = key_file;
+            assert!(matches!(Store::open(&ground.settings()), Err(StoreError::KeyDestroyed)));
+        }
+    }
+    assert!(clear(&ground.cache()).unwrap());
+    let in_use = Store::open(&ground.settings()).unwrap();
+    assert_eq!(destroy_key(&ground.cache()).unwrap(), Destroyed::ButInUse);
+    drop(in_use);
     assert!(clear(&ground.cache()).unwrap() && !clear(&ground.cache()).unwrap());
     assert!(ground.open().day(WHOLE, DAY).is_none());
 }
@@ -281,14 +290,14 @@ fn a_key_that_is_none_is_told() {
         Store::open(&ground.settings()).err().unwrap()
     };
     let missing = refused(PathBuf::from("/no/such/key"));
-    assert!(missing.hint().unwrap().contains("/dev/urandom"));
+    assert!(missing.hint(Path::new("cache")).unwrap().contains("/dev/urandom"));
     let ground = Ground::new();
     let short = ground.key("short", "too short");
     let open = ground.key("open", "0123456789abcdef0123456789abcdef");
     fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(refused(short), StoreError::KeyShort(_)));
     let error = refused(open);
-    assert!(error.hint().unwrap().starts_with("chmod 600"), "{error}");
+    assert!(error.hint(Path::new("cache")).unwrap().starts_with("chmod 600"), "{error}");
     // A directory in the clear does not become a sealed one with clear bytes in it.
     let mut ground = Ground::new();
     drop(ground.open());

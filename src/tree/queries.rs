@@ -85,7 +85,8 @@ impl Queries {
         if name.starts_with('.') {
             return Err(Failure::new(Cause::NotFound, "no query begins with a dot"));
         }
-        let query = Query::named(name).map_err(|error| Failure::new(Cause::Invalid, error))?;
+        let query = Query::named(name).and_then(|query| query.possible(Timestamp::now()));
+        let query = query.map_err(|error| Failure::new(Cause::Invalid, error))?;
         let mut known = lock(&self.0);
         for attempt in 0..=QUERIES.get() as u64 {
             let hash = xxh3_64_with_seed(name.as_bytes(), attempt) & ((1 << 26) - 1);
@@ -185,6 +186,8 @@ impl Tree {
             return Vec::new();
         };
         let (first, last) = query.days(now);
+        // Where only the end is said, it is told if all of what is asked for is before what is shown.
+        let first = first.or(last.filter(|last| *last < shown.first));
         let before = first.map(|first| Window {
             first,
             last: shown.first.yesterday().unwrap_or(Date::MIN).min(last.unwrap_or(Date::MAX)),

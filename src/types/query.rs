@@ -45,6 +45,8 @@ pub enum QueryError {
     Unknown(String),
     #[error("{name}: {value:?}: expected {expected}")]
     Value { name: String, value: String, expected: &'static str },
+    #[error("{0}: no call can match")]
+    Never(&'static str),
 }
 
 /// What somebody looks for.
@@ -97,6 +99,18 @@ impl Query {
             any = true;
         }
         if any { Ok(query) } else { Err(QueryError::Empty) }
+    }
+
+    /// The same query, if a call can match it, as of now.
+    pub fn possible(self, now: Timestamp) -> Result<Self, QueryError> {
+        let Seconds { first, last } = self.seconds(now);
+        let is_empty = self.shortest.zip(self.longest).is_some_and(|(least, most)| least > most);
+        Err(QueryError::Never(match () {
+            () if first > last => "since is later than until",
+            () if first > now.as_second() => "since is yet to come (days and times are UTC)",
+            () if is_empty => "min-duration is longer than max-duration",
+            () => return Ok(self),
+        }))
     }
 
     /// The query that a name in `.find/` stands for: terms with commas between them. What has no `=` is
@@ -397,6 +411,25 @@ mod tests {
         ] {
             let error = Query::named(name).unwrap_err();
             assert!(matches!(error, QueryError::Value { .. }), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_no_call_can_match_is_told() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let never = |name: &str| query(name).possible(now).map(drop);
+        for (name, why) in [
+            ("since=today,until=yesterday", "since is later than until"),
+            ("since=2h,until=2026-11-21T09:59", "since is later than until"),
+            ("since=2026-11-22", "since is yet to come (days and times are UTC)"),
+            ("min-duration=2m,max-duration=1m", "min-duration is longer than max-duration"),
+        ] {
+            assert_eq!(never(name), Err(QueryError::Never(why)), "{name}");
+        }
+        for name in
+            ["since=today,until=today", "until=2026-12-31", "min-duration=60,max-duration=1m"]
+        {
+            assert_eq!(never(name), Ok(()), "{name}");
         }
     }
 

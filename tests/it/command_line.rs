@@ -15,6 +15,8 @@ mod background;
 mod bad_input;
 mod doctor;
 mod inputs;
+mod lost;
+mod named;
 mod packaging;
 mod profiles;
 mod read_only;

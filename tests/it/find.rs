@@ -15,6 +15,9 @@ use crate::ground::{
 };
 
 mod directory;
+mod gaps;
+mod mistakes;
+mod mounts;
 mod playlist;
 
 /// A recording, and what was said in it.
@@ -69,6 +72,25 @@ fn find_in(ground: &Ground, arguments: &[&str]) -> Output {
     output(command.env("XDG_CACHE_HOME", place("cache")).env("XDG_STATE_HOME", place("state")))
 }
 
+/// `reelfs find` in all mounts of the same user that this test made. Root's asks those of everybody, and
+/// other tests have some that never answer: their sockets are hidden.
+fn find_anywhere(ground: &Ground, arguments: &[&str]) -> Command {
+    let mut command = Command::new(REELFS);
+    if sh("id -u").trim() == "0" {
+        command = Command::new("unshare");
+        command.args([
+            "--mount",
+            "sh",
+            "-c",
+            "mount -t tmpfs reelfs-test /run && exec \"$@\"",
+            "sh",
+        ]);
+        command.arg(REELFS);
+    }
+    command.arg("find").args(arguments).env("XDG_RUNTIME_DIR", ground.dir.path().join("run"));
+    command
+}
+
 /// The paths that were found, below the mount, and the exit code.
 fn found(ground: &Ground, arguments: &[&str]) -> (Vec<String>, Option<i32>) {
     let output = find(ground, arguments);
@@ -121,9 +143,8 @@ fn calls_are_found_by_number_application_time_and_length() {
     let day = mount.path("logs").join(slashed(days_ago(1)));
     let below = find_in(&ground, &["--app", "support", day.to_str().unwrap()]);
     assert_eq!(text(&below.stdout).lines().count(), 1, "{below:?}");
-    // Root sees the mounts of everybody: there may be others.
-    let anywhere = text(&find_in(&ground, &["--app", "support"]).stdout);
-    assert!(text(&below.stdout).lines().all(|path| anywhere.contains(path)), "{anywhere}");
+    let anywhere = output(&mut find_anywhere(&ground, &["--app", "support"]));
+    assert_eq!(anywhere.stdout, find(&ground, &["--app", "support"]).stdout);
 }
 
 #[test]
@@ -306,50 +327,4 @@ fn a_vendor_that_is_away_is_told_for_the_days_that_are_not_known() {
     ground.sandbox.set_online(false);
     let (paths, code) = found(&ground, &["--app", "support", "--since", "4d"]);
     assert_eq!((days(&paths), code), (vec![2, 1], Some(3)), "what is known is found");
-}
-
-#[test]
-fn an_account_that_is_not_mounted_is_searched_by_its_profile() {
-    if !can_mount() {
-        return;
-    }
-    let ground = Ground::new(Options::default(), account());
-    let config = ground.dir.path().join("config.toml");
-    let text_of_it = format!(
-        "[profiles.calls]\nsource = \"voximplant\"\ncredentials = \"{}\"\napi-url = \"{}\"\nsince = \"50d\"\n",
-        ground.credentials().display(),
-        ground.sandbox.base_url()
-    );
-    fs::write(&config, text_of_it).unwrap();
-    let config = config.to_str().unwrap();
-    let nothing = find(&ground, &["--app", "support"]);
-    assert_eq!(nothing.status.code(), Some(1));
-    assert!(text(&nothing.stderr).contains("no mount of yours answers"), "{nothing:?}");
-    let told = find_in(&ground, &["calls", "--config", config, "--app", "support"]);
-    assert_eq!(told.status.code(), Some(0), "{told:?}");
-    let paths = text(&told.stdout);
-    assert_eq!(paths.lines().count(), 6);
-    let offline = find_in(
-        &ground,
-        &["calls", "--config", config, "--offline", "--app", "support", "--until", "yesterday"],
-    );
-    assert_eq!((offline.status.code(), text(&offline.stdout)), (Some(0), paths.clone()));
-    let mount = mount(&ground, &["--since", "50d"]);
-    assert!(paths.lines().all(|path| mount.path(path).is_file()), "{paths}");
-}
-
-#[test]
-fn what_makes_no_sense_is_an_error_of_usage() {
-    let ground = Ground::new(Options::default(), Account::empty(1));
-    for (arguments, told) in [
-        (&["--since", "soon"][..], "since: \"soon\": expected a day"),
-        (&["--kind", "index"], "expected recordings, logs or transcripts"),
-        (&["--text", "--"], "expected words"),
-        (&["--offline"], "nothing is looked for"),
-        (&["--app", "a", "-0", "--json"], "cannot be used with"),
-    ] {
-        let refused = find_in(&ground, arguments);
-        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
-        assert!(text(&refused.stderr).contains(told), "{arguments:?}: {}", text(&refused.stderr));
-    }
 }

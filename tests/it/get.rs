@@ -1,6 +1,7 @@
 //! `reelfs get`, and the vendor's own curl sample with `reelfs auth-header`.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -59,6 +60,39 @@ fn several_links_are_downloaded_under_their_names() {
     assert!(first == Content::ramp(7, 3 * MIB + 7).to_bytes());
     assert!(fs::read(here(&ground).join("30001.mp3")).unwrap().is_empty());
     assert_eq!(ground.media_requests().len(), 3);
+}
+
+#[test]
+fn the_directory_is_made_and_goes_again_if_nothing_came() {
+    let (ground, links) = ground(&[1_000, 1_000]);
+    let [first, second] = [&*links[0], &*links[1]];
+    let into = |to: &str, links: &[&str]| output(&mut get(&ground, &[links, &["-o", to]].concat()));
+    let done = into("one/", &[first]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(here(&ground).join("one/30000.mp3").is_file());
+    assert_eq!(fs::metadata(here(&ground).join("one")).unwrap().mode() & 0o777, 0o700);
+    assert!(into("several", &[first, second]).status.success());
+    assert!(here(&ground).join("several/30001.mp3").is_file());
+    fs::write(here(&ground).join("file"), "").unwrap();
+    for (to, links, told) in [
+        (
+            "above/below/",
+            &[first][..],
+            "above/below/: No such file or directory (os error 2)\nhint: mkdir -p above/below/",
+        ),
+        ("file", &[first, second], "file: File exists (os error 17)\nhint: it is no directory"),
+        ("none/", &["nonsense://"], "link 1 is none"),
+    ] {
+        let failed = into(to, links);
+        assert_eq!(failed.status.code(), Some(1), "{to}");
+        assert!(text(&failed.stderr).contains(told), "{to}: {}", text(&failed.stderr));
+    }
+    ground.sandbox.change(|account| {
+        let target = account.files()[0].target.clone();
+        account.file_mut(&target).unwrap().gone = true;
+    });
+    assert_eq!(into("empty/", &[first]).status.code(), Some(1));
+    assert_eq!(names(&ground), ["file", "one", "several"]);
 }
 
 #[test]

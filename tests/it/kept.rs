@@ -20,6 +20,7 @@ use crate::ground::{
 
 mod damage;
 mod passthrough;
+mod sealed;
 mod tools;
 
 const MIB: u64 = 1024 * 1024;
@@ -294,57 +295,6 @@ fn the_cache_keeps_to_its_size_also_with_files_open() {
         file.read_exact_at(&mut byte, 2 * MIB).unwrap();
         assert_eq!(u64::from(byte[0]), (n as u64 + 2 * MIB) % 251);
     }
-}
-
-#[test]
-fn a_sealed_cache_holds_nothing_that_can_be_read() {
-    if !can_mount() {
-        return;
-    }
-    let ground = ground(3);
-    let key = key_file(&ground, "cache.key", KEY);
-    let sealed = ["--since", "3d", "--cache-key-file", &key];
-    let first = {
-        let mount = ground.mount(&sealed);
-        let first = contents(&mount);
-        wait_until_cached(&mount, &first);
-        first
-    };
-    let files = WalkDir::new(cache(&ground)).into_iter().map(Result::unwrap);
-    let files: Vec<_> = files.filter(|entry| entry.file_type().is_file()).collect();
-    assert!(files.len() > 6, "{files:?}");
-    let session = ground.sandbox.account().sessions()[0].id.to_string();
-    let mut ramp = Vec::new();
-    ramp.extend(0..200_u8);
-    for file in files {
-        let bytes = fs::read(file.path()).unwrap();
-        let name = file.file_name().to_str().unwrap();
-        for needle in ["15551230001", "planted", "support", "127.0.0.1", &session] {
-            let has = bytes.windows(needle.len()).any(|part| part == needle.as_bytes());
-            assert!(!has && !name.contains(needle), "{needle} in {name}");
-        }
-        assert!(!bytes.windows(ramp.len()).any(|part| part == ramp), "a recording in {name}");
-    }
-    ground.sandbox.clear_requests();
-    {
-        let mount = ground.mount(&sealed);
-        assert_eq!(contents(&mount), first);
-        assert_eq!(ground.media_requests().len(), 0);
-    }
-    let wrong = key_file(&ground, "wrong.key", "another key, which is long enough as well");
-    for (arguments, says) in [
-        (&["-f", "--cache-key-file", &wrong][..], "is not the key of this cache"),
-        (&["-f"], "the cache is sealed, and no key was given"),
-        (&["-f", "--cache-key-file", "/no/such/key"], "/dev/urandom"),
-    ] {
-        let refused = output(&mut ground.mount_command(arguments));
-        assert_eq!(refused.status.code(), Some(1));
-        assert!(text(&refused.stderr).contains(says), "{}", text(&refused.stderr));
-    }
-    let destroyed = output(&mut reelfs(&ground, &["cache", "destroy-key"]));
-    assert!(destroyed.status.success(), "{destroyed:?}");
-    let refused = output(&mut ground.mount_command(&["-f", "--cache-key-file", &key]));
-    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
 }
 
 #[test]

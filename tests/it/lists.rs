@@ -69,6 +69,9 @@ fn a_lead_export_is_mounted_with_the_token_of_its_key() {
     for path in files(&directory) {
         assert!(fs::read(path).unwrap() == Content::ramp(7, 1_000).to_bytes());
     }
+    for empty in ["logs", "transcripts"].map(|area| mount.path(area)) {
+        assert!(empty.is_dir() && files(&empty).is_empty(), "{}", empty.display());
+    }
     let requests = ground.media_requests();
     assert_eq!(requests.len(), 3);
     assert!(requests.iter().all(|request| request.credential == Credential::Token));

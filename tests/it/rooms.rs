@@ -19,7 +19,7 @@ use self::paths::{Mention, mentions};
 const ROOMS: [(&str, &[&str]); 18] = [
     ("main", &["cli", "app"]),
     // `http` for the form of a host that is trusted, which people type.
-    ("cli", &["config", "http"]),
+    ("cli", &["config", "http", "types"]),
     (
         "app",
         &[

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::super::problem::Problem;
+use super::super::pulse;
+use super::super::status::mounts;
 use super::{Finding, Verdict};
 use crate::fuse::mountpoint;
 
@@ -45,6 +47,8 @@ pub(super) fn findings() -> Vec<Finding> {
         )
         .fix("mount as root or by systemd where that matters; all works the same without")
     });
+    let lost = pulse::lost(&mounts()).into_iter().map(|lost| lost.problem());
+    findings.extend(lost.map(|problem| Finding::problem(Verdict::Bad, "mount", problem)));
     findings.push(certificates());
     findings.extend(updatedb(fs::read_to_string(UPDATEDB).ok().as_deref()));
     findings

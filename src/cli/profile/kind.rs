@@ -5,8 +5,9 @@ use std::path::Path;
 
 use clap::builder::ValueHint;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command, CommandFactory as _, Error, Parser as _};
+use clap::{Arg, Command, CommandFactory as _, Parser as _};
 
+use super::usage::lacking;
 use super::{MOUNTPOINT, SOURCE, nearest, plain};
 use crate::cli::{Arguments, Typed};
 use crate::config::environment::variable;
@@ -131,11 +132,10 @@ impl Kind {
             words.push("/".into());
         }
         let settings = Arguments::try_parse_from(words).and_then(|typed| match typed.command {
-            Typed::Mount(typed) => typed.source.settings().map(drop),
+            Typed::Mount(typed) => typed.mount().map(drop),
             _ => Ok(()),
         });
-        let fault = |error: Error| Fault { at: profile.at, message: plain(&error), hint: None };
-        settings.map_err(fault).err().into_iter().collect()
+        settings.map_err(|error| lacking(profile, &error)).err().into_iter().collect()
     }
 
     fn fault(&self, setting: &Setting, file: &Path) -> Option<Fault> {

@@ -67,7 +67,8 @@ impl Moment {
                 then.date()
             }
         };
-        let first = day.to_zoned(TimeZone::UTC).map_or(i64::MIN, |day| day.timestamp().as_second());
+        // The last day of all is beyond what a timestamp holds.
+        let first = day.to_zoned(TimeZone::UTC).map_or(i64::MAX, |day| day.timestamp().as_second());
         (first, first.saturating_add(24 * 60 * 60 - 1))
     }
 }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::{AtEnd, ground_with_one_call, recording, refusal, success, unmount};
-use crate::ground::{Ground, REELFS, can_mount, days_ago, is_mounted, output, slashed, text};
+use crate::ground::{
+    Ground, REELFS, can_mount, days_ago, is_mounted, output, slashed, text, wait_until,
+};
 
 /// `reelfs`, with a home of its own.
 pub(super) fn reelfs(ground: &Ground, arguments: &[&str]) -> Command {
@@ -70,12 +72,21 @@ fn all_profiles_are_mounted_and_one_that_fails_harms_none() {
     let text_of = [profile(&ground, "one", ""), broken, profile(&ground, "two", "")].concat();
     configure(&ground, &text_of);
     let told = refusal(&mut reelfs(&ground, &["mount", "--all", at.to_str().unwrap()]), 1);
+    assert!(told.contains("error: profile broken: the API at 127.0.0.1 does not answer"), "{told}");
     assert!(told.contains("the profile broken is not mounted"), "{told}");
     for name in ["one", "two"] {
         recording(&at.join(name));
     }
     assert!(!is_mounted(&at.join("broken")));
-    success(&mut unmount(&at, &["--all"]));
+    let mut told = String::new();
+    wait_until("all are unmounted", || {
+        let output = output(&mut unmount(&at, &["--all"]));
+        told += &text(&output.stdout);
+        output.status.success()
+    });
+    let mut lines: Vec<_> = told.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["one", "two"].map(|name| format!("unmounted {}", at.join(name).display())));
     assert!(!is_mounted(&at.join("one")) && !is_mounted(&at.join("two")));
     assert!(refusal(&mut unmount(&at, &["--all"]), 1).contains("is mounted nowhere in"));
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::profiles::{configure, profile, reelfs};
-use super::{AtEnd, Running, daemons, ground_with_one_call, recording, success, unmount};
+use super::{AtEnd, Running, daemons, ground_with_one_call, recording, refusal, success, unmount};
 use crate::ground::{Ground, REELFS, can_mount, is_mounted, send_signal, wait_until};
 
 /// A service manager's socket.
@@ -149,4 +149,24 @@ fn the_helper_of_mount_takes_a_line_of_fstab() {
         success(&mut unmount(&at, &[]));
     }
     success(helper(&ground).args(["support", "/none", "-f"]));
+}
+
+#[test]
+fn the_helper_of_mount_tells_of_options_and_refuses_a_remount() {
+    let ground = ground_with_one_call();
+    configure(&ground, &profile(&ground, "support", ""));
+    let refused =
+        |options| refusal(helper(&ground).args(["support", "/srv/calls", "-o", options]), 2);
+    let misspelled = refused("rw,noauto,sinse=3d");
+    let told = "error: unexpected argument '-o sinse' found\nhint: a similar argument exists: '-o since'\n";
+    assert_eq!(misspelled, told);
+    let value = refused("since=never");
+    assert!(value.starts_with("error: invalid value 'never' for '-o since=<"), "{value}");
+    assert!(!value.contains("--"), "{value}");
+    let remount = refused("rw,remount,since=3d");
+    for part in
+        ["-o remount: ", "`umount /srv/calls && mount /srv/calls`", "`reelfs refresh /srv/calls`"]
+    {
+        assert!(remount.contains(part), "{part}: {remount}");
+    }
 }

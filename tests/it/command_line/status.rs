@@ -76,8 +76,12 @@ fn the_last_errors_are_told_and_hold_no_secret() {
         return;
     }
     let ground = ground_with_one_call();
-    let _mount = mount(&ground, &[]);
+    let mount = mount(&ground, &[]);
     let file = recording(&ground.mountpoint());
+    for typo in ["recordigns", ".find/sicne=7d", ".find/.git"] {
+        fs::metadata(mount.path(typo)).unwrap_err();
+    }
+    assert_eq!(status(&ground)["failed_operations"], 0, "a typo is no error of the mount");
     ground.sandbox.faults().add(Rule::new(Action::Status {
         code: 403,
         body: String::new(),

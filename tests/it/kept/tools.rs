@@ -1,6 +1,7 @@
 //! The commands that look after the cache.
 
 use std::fs;
+use std::path::Path;
 
 use super::{attribute, cache, ground, reelfs, yesterday};
 use crate::ground::{Ground, at, can_mount, days_ago, output, slashed, text};
@@ -35,6 +36,36 @@ fn a_tree_is_fetched_ahead_and_says_whether_all_came() {
     assert!(code == Some(1) && told.contains("nothing of reelfs is mounted there"), "{told}");
     let (told, code) = ran(&ground, &["warm", missing.to_str().unwrap()]);
     assert!(code == Some(1) && told.contains("no such file"), "{told}");
+}
+
+#[test]
+fn what_is_in_memory_is_written_again_when_it_was_let_go_on_disk() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground(3);
+    let runtime = ground.dir.path().join("run");
+    let mut command = ground.mount_command(&["--since", "3d"]);
+    command.env("XDG_RUNTIME_DIR", &runtime);
+    let mount = ground.start(command);
+    let files = yesterday(&mount, "recordings");
+    let warm = |arguments: &[&str]| {
+        let told = output(reelfs(&ground, arguments).env("XDG_RUNTIME_DIR", &runtime));
+        assert!(told.status.success(), "{told:?}");
+    };
+    let (one, all) = (files[0].to_str().unwrap(), mount.path("recordings"));
+    warm(&["warm", all.to_str().unwrap()]);
+    ground.sandbox.clear_requests();
+    for arguments in [&["warm", one][..], &["warm", "--keep", one]] {
+        ran(&ground, &["cache", "prune", "--to", "0"]);
+        assert_eq!(attribute(&files[0], "cached").as_deref(), Some("none"));
+        warm(arguments);
+        assert_eq!(attribute(&files[0], "cached").as_deref(), Some("whole"));
+        assert_eq!(attribute(&files[1], "cached").as_deref(), Some("none"));
+    }
+    assert_eq!(ground.media_requests().len(), 0, "all of it was in memory");
+    let (told, _) = ran(&ground, &["cache", "verify"]);
+    assert!(told.contains("0 were damaged") && told.contains("0 stray"), "{told}");
 }
 
 #[test]
@@ -113,13 +144,30 @@ fn what_expires_soon_and_is_not_cached_is_listed() {
         account.add(call.log(Content::bytes(words)));
     }
     let ground = Ground::new(Options::default(), account);
-    let mount = ground.mount(&["--since", "40d"]);
+    let runtime = ground.dir.path().join("run");
+    let mut command = ground.mount_command(&["--since", "40d"]);
+    command.env("XDG_RUNTIME_DIR", &runtime);
+    let mount = ground.start(command);
     let day = mount.path("logs").join(slashed(days_ago(27)));
     let mut files: Vec<_> = fs::read_dir(&day).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();
     fs::read_dir(mount.path("logs").join(slashed(days_ago(2)))).unwrap().for_each(drop);
     let (told, code) = ran(&ground, &["warm", files[0].to_str().unwrap()]);
     assert_eq!(code, Some(0), "{told}");
+    // Of a directory in the mount, with its path there.
+    let expiring = |path: &Path| {
+        let mut command = reelfs(&ground, &["expiring", "--within", "7d"]);
+        let told = output(command.arg(path).env("XDG_RUNTIME_DIR", &runtime));
+        (text(&told.stdout) + &text(&told.stderr), told.status.code())
+    };
+    let wanted = format!("  {}\n", files[1].display());
+    for path in [mount.path(""), mount.path("logs"), day] {
+        let (told, code) = expiring(&path);
+        assert!(code == Some(0) && told.lines().count() == 1 && told.ends_with(&wanted), "{told}");
+    }
+    assert!(expiring(&mount.path("recordings")).0.contains("nothing that was listed expires"));
+    let (told, code) = expiring(ground.dir.path());
+    assert!(code == Some(1) && told.contains("no mount of yours answers for"), "{told}");
     drop(mount);
     let (told, code) = ran(&ground, &["expiring", "--within", "7d"]);
     let name = files[1].file_name().unwrap().to_str().unwrap();
