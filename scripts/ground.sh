@@ -14,7 +14,7 @@ fail() {
 # Whether the Debian package $1, or something that does its work, is there.
 has_package() {
     case $1 in
-        build-essential) command -v cc > /dev/null ;;
+        build-essential) command -v cc > /dev/null && command -v make > /dev/null ;;
         fuse3) command -v fusermount3 > /dev/null ;;
         attr) command -v getfattr > /dev/null ;;
         python3-venv) python3 -c 'import ensurepip, venv' > /dev/null 2>&1 ;;

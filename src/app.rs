@@ -9,7 +9,6 @@ use crate::config::Command;
 use problem::Problem;
 
 mod all;
-mod allocator;
 mod apps;
 mod ask;
 mod auth_header;
@@ -46,9 +45,6 @@ mod which;
 
 /// Runs a command to its end. The exit code is 0, or 1 after an error was printed.
 pub fn run(command: Command, verbose: u8) -> ExitCode {
-    if matches!(command, Command::Mount(_)) {
-        allocator::settle();
-    }
     // A core dump would hold tokens and calls.
     if let Err(errno) = nix::sys::prctl::set_dumpable(false) {
         terminal::warn(&format!("core dumps stay possible: {errno}"));

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use reelfs::cli::Invocation;
 
+// Its settings stand in `.cargo/config.toml`.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let Invocation { command, verbose } = reelfs::cli::read();

@@ -1,14 +1,14 @@
 //! Signals: whatever a mount is doing, it ends, and nothing is left mounted.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 
 use reelfs::sandbox::Options;
 
 use super::{Running, daemons, ground_with_one_call, one_call, recording, unmount, unmounted};
-use crate::ground::{Ground, REELFS, can_mount, is_mounted, no_answer, send_signal, wait_until};
+use crate::ground::{Ground, can_mount, is_mounted, no_answer, send_signal, wait_until};
 
 #[test]
 fn a_signal_ends_a_mount_also_while_a_file_is_being_read() {
@@ -79,32 +79,4 @@ fn a_mount_in_the_background_ends_with_the_command_that_waits_for_it() {
     assert_eq!(typed.code(), None, "the signal ended it");
     wait_until("the child ends", || daemons(&ground.mountpoint()).is_empty());
     assert!(!is_mounted(&ground.mountpoint()));
-}
-
-/// Whether a process ignores SIGPIPE: `proc_pid_status(5)`, a bit for each signal from 1.
-fn ignores_broken_pipes(pid: u32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
-    u64::from_str_radix(ignored.trim(), 16).unwrap() & 1 << 12 != 0
-}
-
-#[test]
-fn a_mount_that_cannot_start_anew_ignores_a_broken_pipe_all_the_same() {
-    if !can_mount() {
-        return;
-    }
-    let ground = ground_with_one_call();
-    let mount = ground.mount(&[]);
-    assert!(ignores_broken_pipes(mount.pid()));
-    drop(mount);
-    // Nobody finds a program that is deleted while it runs.
-    let copy = ground.dir.path().join("reelfs");
-    fs::copy(REELFS, &copy).unwrap();
-    let typed = ground.mount_command(&[]);
-    let mut deleted = Command::new("bash");
-    let script = r#"exec 9< "$0" && rm "$0" && exec /proc/self/fd/9 "$@""#;
-    deleted.args(["-c", script]).arg(&copy).args(typed.get_args());
-    deleted.envs(typed.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mount = ground.start(deleted);
-    assert!(ignores_broken_pipes(mount.pid()));
 }
