@@ -33,9 +33,11 @@ mod growing;
 mod memory;
 mod slot;
 
-/// Objects that are still being written and that nobody has open, but of which what is known stays.
-/// Together they take a quarter of the memory at the most.
-const LOOKED_AT: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+/// Objects that are still being written and that nobody has open, but of which what is known stays: more than
+/// calls go on at the same time.
+const LOOKED_AT: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+/// Together they take one part in so many of the memory.
+const LOOKED_AT_SHARE: u64 = 4;
 
 /// How much of an object is kept on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,8 +173,20 @@ impl Cache {
         table.insert(id.clone(), Arc::downgrade(&growing));
         drop(table);
         growing.renew_link(link);
-        lock(&self.looked_at).put(id.clone(), Arc::clone(&growing));
+        self.keep_looked_at(id, &growing);
         growing
+    }
+
+    /// Keeps what is known of an object that is still being written, and lets go of those that were looked at
+    /// longest ago when they are too much.
+    fn keep_looked_at(&self, id: &ObjectId, growing: &Arc<Growing>) {
+        let mut looked_at = lock(&self.looked_at);
+        looked_at.put(id.clone(), Arc::clone(growing));
+        let mut known: u64 = looked_at.iter().map(|(_, growing)| growing.known_size()).sum();
+        while known > self.memory.budget() / LOOKED_AT_SHARE && looked_at.len() > 1 {
+            let Some((_, oldest)) = looked_at.pop_lru() else { return };
+            known = known.saturating_sub(oldest.known_size());
+        }
     }
 
     /// Whether an object was followed while it was being written.

@@ -184,3 +184,42 @@ fn a_log_that_is_named_before_it_is_there_is_empty_until_it_is() {
     set_gone(false);
     wait_until("it is there", || fs::read(&path).unwrap() == b"1 begins\n");
 }
+
+#[test]
+fn of_many_logs_only_what_is_new_is_asked_for() {
+    if !can_mount() {
+        return;
+    }
+    let mut account = Account::empty(1);
+    let known = "x".repeat(9_999) + "\n";
+    let sessions: Vec<u64> = (0..30)
+        .map(|second| {
+            let call = NewSession::at(at(days_ago(1), 23, 0, second)).in_progress().incoming("1");
+            account.add(call.log(Content::bytes(known.clone())))
+        })
+        .collect();
+    let ground = Ground::new(Options::default(), account);
+    let mount = ground.mount(&[]);
+    let day = mount.path("logs").join(slashed(days_ago(1)));
+    let paths: Vec<PathBuf> = fs::read_dir(day).unwrap().map(|log| log.unwrap().path()).collect();
+    assert_eq!(paths.len(), sessions.len());
+    let all_have = |size| {
+        let is_right = |path: &PathBuf| fs::metadata(path).unwrap().len() == size as u64;
+        paths.iter().filter(|path| is_right(path)).count() == paths.len()
+    };
+    assert!(all_have(known.len()));
+    ground.sandbox.clear_requests();
+    let more = "a line\n";
+    ground.sandbox.change(|account| {
+        for session in &sessions {
+            account.append_to_log(*session, more);
+        }
+    });
+    wait_until("all of them have grown", || all_have(known.len() + more.len()));
+    let requests = ground.media_requests();
+    assert!(requests.len() >= paths.len());
+    let from_the_end = |range: &Option<String>| {
+        range.as_deref().is_some_and(|range| !range.starts_with("bytes=0-"))
+    };
+    assert!(requests.iter().all(|request| from_the_end(&request.range)), "{requests:?}");
+}
