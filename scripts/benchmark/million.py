@@ -20,7 +20,7 @@ def scene(bench):
     )
     again = Row("million-find-again", "find over the 1,000,000 objects after a remount", "s", "")
     memory = Row(
-        "million-memory", "memory of the daemon, 32 readers of two long files, 1,000,000 known objects", "MiB",
+        "million-memory", "memory of the daemon, 32 readers of two long files, in order and at random, 1,000,000 known objects", "MiB",
         "<= the memory budget (256 MiB) + 64 MiB",
     )
     server = Server(bench.ground, "million", account="million")

@@ -4,6 +4,7 @@ are compared with the truth when the clock has stopped.
     read PATH TRUTH             reads a file from its first byte to its last
     random PATH TRUTH           reads 4 KiB at 20 places
     slices PATH TRUTH COUNT     reads a file with COUNT readers, each its share
+    crowd PATH TRUTH COUNT      does the same, and then lets each reader read at random places
     raw URL TRUTH COUNT         downloads a file with COUNT connections, each its share: the raw client
 """
 
@@ -20,6 +21,10 @@ from urllib.parse import urlsplit
 STEP = 1 << 20
 PLACES = 20
 PLACE = 4096
+# What each reader of a crowd reads at random, and after how many reads the kernel forgets the file again.
+CROWD_READS = 1500
+CROWD_PLACE = 100_000
+CROWD_FORGETS = 20
 
 
 def places(size):
@@ -112,6 +117,25 @@ def slices(path, truth, count):
     return {"seconds": seconds, "bytes": len(buffer)}
 
 
+def crowd(path, truth, count):
+    done = slices(path, truth, count)
+    size = os.path.getsize(truth)
+
+    def work(start, end):
+        chance = random.Random(start)
+        file = os.open(path, os.O_RDONLY)
+        for turn in range(CROWD_READS):
+            if turn % CROWD_FORGETS == 0:
+                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            at = chance.randrange(size)
+            if os.pread(file, CROWD_PLACE, at) != os.pread(wanted.fileno(), CROWD_PLACE, at):
+                raise RuntimeError("the bytes are not those of the server")
+
+    with open(truth, "rb") as wanted:
+        side_by_side(int(count), size, work)
+    return done
+
+
 def raw(url, truth, count):
     buffer = buffer_of(os.path.getsize(truth))
     where = urlsplit(url)
@@ -142,5 +166,5 @@ def raw(url, truth, count):
 
 
 if __name__ == "__main__":
-    WORK = {"read": read, "random": random_reads, "slices": slices, "raw": raw}
+    WORK = {"read": read, "random": random_reads, "slices": slices, "crowd": crowd, "raw": raw}
     print(json.dumps(WORK[sys.argv[1]](*sys.argv[2:])))

@@ -225,10 +225,10 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
 }
 
 /// The part of the memory that blocks get. The rest is for what stands beside them: buffers of the HTTP
-/// library, 400 KiB and more a connection; the days that were looked into last, 2 KiB an object; and pages
-/// that the allocator cannot give back. With 32 readers and 1,000,000 known objects that is 110 MiB.
+/// library, 400 KiB and more a connection; the days that were looked into last, 2 KiB an object; and what
+/// was freed within the last half second.
 fn for_blocks(options: &MountOptions) -> u64 {
-    options.memory / 16 * 9
+    options.memory / 8 * 5
 }
 
 fn policy(options: &MountOptions) -> Policy {
