@@ -30,6 +30,7 @@ use crate::types::shell_word;
 pub use account::{Account, KeptDay, Known, State};
 use blocks::Stamp;
 pub use blocks::{BlobName, TakeBlock};
+use queue::Queue;
 pub use record::Outline;
 pub use space::LEFT_FREE;
 pub use survey::{Destroyed, Survey, Usage, Verdict, clear, destroy_key};
@@ -44,6 +45,7 @@ mod database;
 #[doc(hidden)]
 pub mod decode;
 mod extent;
+mod queue;
 mod record;
 mod rows;
 mod space;
@@ -137,7 +139,8 @@ impl StoreError {
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
-    writer: Arc<Writer>,
+    queue: Arc<Queue>,
+    _writer: Arc<Writer>,
 }
 
 /// What readers and the writer share.
@@ -180,8 +183,9 @@ impl Store {
             is_damaged: AtomicBool::new(false),
             proved: Mutex::new(LruCache::new(PROVED)),
         });
-        let writer = Arc::new(Writer::start(Arc::clone(&shared), own)?);
-        Ok(Self { shared, writer })
+        let queue = Arc::new(Queue::default());
+        let writer = Writer::start(Arc::clone(&shared), own, Arc::clone(&queue))?;
+        Ok(Self { shared, queue, _writer: Arc::new(writer) })
     }
 
     /// What is kept of one account of an API, whose address is `place`.
@@ -193,7 +197,7 @@ impl Store {
 
     /// Waits until what was given so far is written, or for so long. False when time ran out.
     pub fn flush(&self, limit: Duration) -> bool {
-        self.writer.flush(limit)
+        self.queue.flush(limit)
     }
 
     /// The directory.

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
-use super::writer::Work;
+use super::queue::Work;
 use super::{Key, SecretKey, Shared, Store, now, record};
 use crate::source::Version;
 use crate::types::{Call, Day, ObjectId, ScopeNumber, Validator, lock};
@@ -77,7 +77,7 @@ impl Account {
 
     /// Whether the disk has failed, so that nothing more is kept.
     pub fn is_off(&self) -> bool {
-        self.store.writer.is_off()
+        self.store.queue.is_off()
     }
 
     /// Whether any day was listed before. Blocks on the disk for a moment.
@@ -120,16 +120,16 @@ impl Account {
         Some(KeptDay { day, listed, known })
     }
 
-    /// Keeps a day as it was just listed. Blocks on nothing but the processor.
+    /// Keeps a day as it was just listed. Blocks for a moment where the disk is slow.
     pub fn keep_day(&self, scope: ScopeNumber, date: Date, calls: &[Call]) {
         let key = self.day_key(scope, date);
         let body = self.shared().vault.seal(&key.0, &record::write(date, calls, &self.links));
-        self.store.writer.add(Work::Day { key, account: self.key, listed: now(), body });
+        self.store.queue.add_listing(Work::Day { key, account: self.key, listed: now(), body });
     }
 
     /// Keeps that a day was listed again and is what it was.
     pub fn keep_day_fresh(&self, scope: ScopeNumber, date: Date) {
-        self.store.writer.add(Work::Fresh { key: self.day_key(scope, date), listed: now() });
+        self.store.queue.add(Work::Fresh { key: self.day_key(scope, date), listed: now() });
     }
 
     /// What an object proved to be, perhaps to another mount. Blocks on the disk for a moment.
@@ -144,7 +144,7 @@ impl Account {
     pub fn keep_known(&self, scope: ScopeNumber, date: Date, id: &ObjectId, known: &Known) {
         let (day, key) = (self.day_key(scope, date), self.object_key(id));
         let body = self.shared().vault.seal(&key.0, &write_known(known));
-        self.store.writer.add(Work::Known { day, key, body });
+        self.store.queue.add(Work::Known { day, key, body });
     }
 
     /// All notes of a kind, such as what hosts proved able to do. Blocks on the disk.
@@ -171,7 +171,7 @@ impl Account {
         let text = format!("{kind} {note}");
         let key = self.shared().vault.key("note", &[&self.key.0, text.as_bytes()]);
         let body = self.shared().vault.seal(&key.0, text.as_bytes());
-        self.store.writer.add(Work::Note { key, account: self.key, body });
+        self.store.queue.add(Work::Note { key, account: self.key, body });
     }
 
     fn open_known(&self, key: Key, body: &[u8]) -> Option<Known> {

@@ -11,8 +11,8 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::extent::{Extent, Layout, Map};
+use super::queue::Work;
 use super::vault::checksum;
-use super::writer::Work;
 use super::{Account, BLOCKS, Key, Shared};
 use crate::source::Version;
 use crate::types::{BLOCK_SIZE, ObjectId, lock};
@@ -42,17 +42,17 @@ impl Account {
             self.shared().read(extent, blob.layout(), blocks, &mut found, &mut lost);
         }
         for (extent, place) in lost {
-            self.store.writer.add(Work::Lost { extent, place });
+            self.store.queue.add(Work::Lost { extent, place });
         }
         if !found.is_empty() {
-            self.store.writer.used(blob.key);
+            self.store.queue.used(blob.key);
         }
         found
     }
 
     /// Keeps a block. It is asked for when it is its turn, and not at all if the disk has failed.
     pub fn keep_block(&self, blob: BlobName, block: u32, take: TakeBlock) {
-        self.store.writer.add(Work::Block { blob, block, take });
+        self.store.queue.add(Work::Block { blob, block, take });
     }
 
     /// Whether all blocks are kept. Blocks on the disk for a moment.
@@ -81,7 +81,7 @@ impl Account {
 
     /// Keeps the blocks of a version from being evicted.
     pub fn pin(&self, blob: BlobName) {
-        self.store.writer.add(Work::Pin { blob: blob.key });
+        self.store.queue.add(Work::Pin { blob: blob.key });
     }
 
     /// The object itself as a file, if it is kept as one, in the clear, whole and right. Reads all of
@@ -99,7 +99,7 @@ impl Account {
             return None;
         }
         if lock(&shared.proved).get(&blob.key) == Some(&stamp) {
-            self.store.writer.used(blob.key);
+            self.store.queue.used(blob.key);
             return Some(file);
         }
         let mut block = vec![0; usize::try_from(BLOCK_SIZE).ok()?];
@@ -108,12 +108,12 @@ impl Account {
             file.read_exact_at(block, u64::from(index) * BLOCK_SIZE).ok()?;
             if map.get(index)? != checksum(&extent.block_context(index), block) {
                 tracing::warn!("a damaged block in the cache is fetched again");
-                self.store.writer.add(Work::Lost { extent, place: Some(index) });
+                self.store.queue.add(Work::Lost { extent, place: Some(index) });
                 return None;
             }
         }
         lock(&shared.proved).put(blob.key, stamp);
-        self.store.writer.used(blob.key);
+        self.store.queue.used(blob.key);
         Some(file)
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::extent::{Extent, Layout, Map};
-use super::writer::Work;
+use super::queue::Work;
 use super::{Shared, StoreError, words};
 
 /// What files take on disk is counted in pages of this many bytes.

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::writer::Work;
+use super::queue::Work;
 use super::{Account, Key, Shared, StoreError, database, record};
 use crate::types::{ObjectId, ScopeNumber, Word};
 
@@ -165,7 +165,7 @@ impl Account {
     /// itself. Does nothing where all is sealed.
     pub fn index_day(&self, scope: ScopeNumber, date: Date, said: HashMap<ObjectId, String>) {
         if !self.shared().vault.is_sealed() {
-            self.store.writer.add(Work::Words { day: self.day_key(scope, date), said });
+            self.store.queue.add(Work::Words { day: self.day_key(scope, date), said });
         }
     }
 

@@ -5,165 +5,54 @@
 //! so that whatever ends the process leaves nothing that reads wrong. When the disk fails, the thread
 //! says so once and takes nothing more.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 
 use super::blocks::carefully;
 use super::extent::{Extent, Layout, Map};
+use super::queue::{Queue, Taken, Work};
 use super::rows::{map_in, now_millis, paged, put, set_map};
 use super::vault::checksum;
-use super::{BlobName, Key, Shared, StoreError, TakeBlock, database, space};
-use crate::types::{ObjectId, lock};
+use super::{Key, Shared, StoreError, database, space};
+use crate::types::lock;
 
-/// Most things of one transaction.
-const BATCH: usize = 256;
-/// Most bytes of transcripts that may wait for the index. More are indexed when somebody searches them again.
-const WAITING_TEXT: usize = 16 << 20;
 /// A catalogue that was mended so often, and still fails, is beyond it.
 const MENDED_IN_A_ROW: u32 = 3;
-/// A blob's use is noted once in this time.
-const USE_GRAIN: Duration = Duration::from_secs(1);
 
-/// Something to write.
-pub(super) enum Work {
-    /// A day as it was listed.
-    Day { key: Key, account: Key, listed: i64, body: Vec<u8> },
-    /// A day that is what it was.
-    Fresh { key: Key, listed: i64 },
-    /// What an object proved to be.
-    Known { day: Key, key: Key, body: Vec<u8> },
-    /// A note.
-    Note { key: Key, account: Key, body: Vec<u8> },
-    /// The full text of a day, with what was said in its calls as far as the day does not hold that itself.
-    Words { day: Key, said: HashMap<ObjectId, String> },
-    /// A block.
-    Block { blob: BlobName, block: u32, take: TakeBlock },
-    /// A block that is not what was written, or all of an extent whose file is gone.
-    Lost { extent: Extent, place: Option<u32> },
-    /// A blob that shall stay.
-    Pin { blob: Key },
-}
-
-/// The way to the thread.
+/// The thread; ends with this.
 pub(super) struct Writer {
     queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-#[derive(Default)]
-struct Queue {
-    state: Mutex<State>,
-    /// There is something to do.
-    filled: Condvar,
-    /// All is done.
-    emptied: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    works: VecDeque<Work>,
-    /// Days that wait for the index, which takes long and matters least.
-    words: VecDeque<Work>,
-    used: HashSet<Key>,
-    noted: HashMap<Key, Instant>,
-    is_writing: bool,
-    is_closed: bool,
-    is_off: bool,
-}
-
 impl Writer {
-    pub(super) fn start(shared: Arc<Shared>, catalogue: Connection) -> io::Result<Self> {
-        let queue = Arc::new(Queue::default());
+    pub(super) fn start(
+        shared: Arc<Shared>,
+        catalogue: Connection,
+        queue: Arc<Queue>,
+    ) -> io::Result<Self> {
         let mut hand = Hand { shared, catalogue, queue: Arc::clone(&queue), failures: 0 };
         let thread =
             thread::Builder::new().name("reelfs-store".to_owned()).spawn(move || hand.run())?;
         Ok(Self { queue, thread: Mutex::new(Some(thread)) })
     }
-
-    /// Gives it something to do.
-    pub(super) fn add(&self, work: Work) {
-        let mut state = lock(&self.queue.state);
-        if state.is_off {
-            return;
-        }
-        match work {
-            Work::Words { .. } if state.waiting_text() >= WAITING_TEXT => return,
-            Work::Words { .. } => state.words.push_back(work),
-            _ => state.works.push_back(work),
-        }
-        self.queue.filled.notify_one();
-    }
-
-    /// Whether it takes nothing more.
-    pub(super) fn is_off(&self) -> bool {
-        lock(&self.queue.state).is_off
-    }
-
-    /// Takes note that a blob was read.
-    pub(super) fn used(&self, blob: Key) {
-        let mut state = lock(&self.queue.state);
-        let now = Instant::now();
-        let recently = |at: &Instant| now.duration_since(*at) < USE_GRAIN;
-        if state.is_off || state.noted.get(&blob).is_some_and(recently) {
-            return;
-        }
-        if state.noted.len() > 10_000 {
-            state.noted.retain(|_, at| recently(at));
-        }
-        state.noted.insert(blob, now);
-        state.used.insert(blob);
-        self.queue.filled.notify_one();
-    }
-
-    /// Waits until all is written, or for so long. False when time ran out.
-    pub(super) fn flush(&self, limit: Duration) -> bool {
-        let state = lock(&self.queue.state);
-        let busy = |state: &mut State| !state.is_idle();
-        let waited = self.queue.emptied.wait_timeout_while(state, limit, busy);
-        waited.is_ok_and(|(_, waited)| !waited.timed_out())
-    }
 }
 
 impl Drop for Writer {
-    /// Ends when all is written, but for what a search can do again.
     fn drop(&mut self) {
-        let mut state = lock(&self.queue.state);
-        state.is_closed = true;
-        state.words.clear();
-        drop(state);
-        self.queue.filled.notify_all();
+        self.queue.close();
         if let Some(thread) = lock(&self.thread).take() {
             let _ = thread.join();
         }
-    }
-}
-
-impl State {
-    fn is_idle(&self) -> bool {
-        self.has_nothing() && !self.is_writing
-    }
-
-    /// Bytes of transcripts that wait for the index.
-    fn waiting_text(&self) -> usize {
-        let bytes = |work: &Work| match work {
-            Work::Words { said, .. } => said.values().map(String::len).sum(),
-            _ => 0,
-        };
-        self.words.iter().map(bytes).sum()
-    }
-
-    fn has_nothing(&self) -> bool {
-        self.works.is_empty() && self.words.is_empty() && self.used.is_empty()
     }
 }
 
@@ -200,50 +89,18 @@ struct Written {
 
 impl Hand {
     fn run(&mut self) {
-        while let Some(batch) = self.next() {
-            let outcome = self.write(batch);
+        while let Some(taken) = self.queue.take() {
+            let outcome = self.write(Batch::of(taken));
             let outcome = outcome.or_else(|error| self.mend(error));
-            let mut state = lock(&self.queue.state);
-            if let Err(error) = outcome {
+            if let Err(error) = &outcome {
                 tracing::warn!(
                     "the cache in {} takes nothing more until the next mount: {}",
                     self.shared.directory.display(),
-                    crate::types::chain(&error)
+                    crate::types::chain(error)
                 );
-                state.is_off = true;
-                state.works.clear();
-                state.words.clear();
-                state.used.clear();
             }
-            state.is_writing = false;
-            if state.is_idle() {
-                self.queue.emptied.notify_all();
-            }
+            self.queue.done(outcome.is_err());
         }
-    }
-
-    /// Waits for something to do; `None` at the end.
-    fn next(&self) -> Option<Batch> {
-        let mut state = lock(&self.queue.state);
-        while state.has_nothing() {
-            if state.is_closed {
-                return None;
-            }
-            state = match self.queue.filled.wait(state) {
-                Ok(state) => state,
-                Err(poisoned) => poisoned.into_inner(),
-            };
-        }
-        state.is_writing = true;
-        let count = state.works.len().min(BATCH);
-        let mut works: Vec<_> = state.works.drain(..count).collect();
-        if works.is_empty() {
-            // One a transaction: another mount waits for its end only so long.
-            works.extend(state.words.pop_front());
-        }
-        let used = std::mem::take(&mut state.used);
-        drop(state);
-        Some(Batch::of(works, used))
     }
 
     fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
@@ -363,9 +220,9 @@ impl Hand {
 }
 
 impl Batch {
-    fn of(works: Vec<Work>, used: HashSet<Key>) -> Self {
-        let mut batch = Self { used, ..Self::default() };
-        for work in works {
+    fn of(taken: Taken) -> Self {
+        let mut batch = Self { used: taken.used, ..Self::default() };
+        for work in taken.works {
             match work {
                 Work::Block { blob, block, take } => {
                     let layout = blob.layout();
