@@ -350,6 +350,16 @@ fn file_type(kind: Kind) -> FileType {
     }
 }
 
+/// What programs take for the best size of a read. For a directory it is how much of it glibc reads before a
+/// program sees the first name (`opendir(3)`, 32 KiB at the least): sizes that the first look at a file proves
+/// are told with the names after that.
+fn block_size(kind: Kind) -> u32 {
+    match kind {
+        Kind::Directory => 4096,
+        Kind::File | Kind::Link => 128 * 1024,
+    }
+}
+
 fn file_attr(attributes: &Attributes) -> FileAttr {
     let modified = match u64::try_from(attributes.modified) {
         Ok(seconds) => SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
@@ -369,7 +379,7 @@ fn file_attr(attributes: &Attributes) -> FileAttr {
         uid: attributes.uid,
         gid: attributes.gid,
         rdev: 0,
-        blksize: 128 * 1024,
+        blksize: block_size(attributes.kind),
         flags: 0,
     }
 }
