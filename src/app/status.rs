@@ -14,6 +14,7 @@ use super::problem::Problem;
 use super::pulse::{self, Lost};
 use super::{terminal, which};
 use crate::config::{StatusOptions, WhichMount};
+use crate::fuse::mountpoint;
 
 /// How long a mount may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -129,13 +130,10 @@ fn meant(which: &WhichMount, mounts: &[(PathBuf, Status)]) -> Result<PathBuf, Pr
     Ok(at.unwrap_or_else(|| absolute(&which.word)))
 }
 
-/// The absolute form of a path, without asking a mount: it may be one that does not answer.
+/// The absolute form of a path, which need not be there. No mount is asked.
 pub(super) fn absolute(path: &Path) -> PathBuf {
-    let plain = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match (plain.parent().map(std::fs::canonicalize), plain.file_name()) {
-        (Some(Ok(parent)), Some(name)) => parent.join(name),
-        _ => plain,
-    }
+    let plain = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    mountpoint::absolute(path).unwrap_or_else(|_| plain())
 }
 
 /// Asks a mount. One that was killed leaves a socket at which nobody listens.

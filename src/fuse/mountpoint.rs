@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
@@ -18,6 +18,8 @@ pub(super) const TYPE: &str = "fuse.reelfs";
 const HELPER: &str = "fusermount3";
 /// Where the kernel lists all mounts.
 const MOUNTS: &str = "/proc/self/mountinfo";
+/// Links that are followed in a path: as many as the kernel follows.
+const MOST_LINKS: usize = 40;
 
 /// Makes sure that something can be mounted at `path`, and gives its absolute form.
 ///
@@ -75,12 +77,7 @@ pub fn check_ground(allow_other: bool) -> Result<(), MountError> {
 pub fn unmount(path: &Path, lazy: bool) -> Result<(), MountError> {
     let absolute = absolute(path).map_err(|error| MountError::Unusable(path.into(), error))?;
     if !is_ours(&absolute)? {
-        return match fs::metadata(&absolute) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(MountError::Unusable(absolute, error))
-            }
-            _ => Err(MountError::NotMounted(absolute)),
-        };
+        return Err(MountError::NotMounted(absolute));
     }
     take_down(&absolute, lazy)
 }
@@ -134,8 +131,10 @@ pub fn ours_at(path: &Path) -> Option<PathBuf> {
 
 /// The mount of ours that holds a path, alive or dead. What is in a dead one cannot be looked at.
 pub fn ours_around(path: &Path) -> Option<PathBuf> {
-    let path = absolute(path).or_else(|_| std::path::absolute(path)).ok()?;
-    ours().ok()?.into_iter().find(|at| path.starts_with(at))
+    let path = absolute(path).ok()?;
+    let around = ours().ok()?.into_iter().filter(|at| path.starts_with(at));
+    // One may stand in a directory of another.
+    around.max_by_key(|at| at.components().count())
 }
 
 /// Whether one of our mounts is at `path`, alive or dead.
@@ -148,13 +147,6 @@ pub fn ours_below(directory: &Path) -> Result<Vec<PathBuf>, MountError> {
     let unusable = |error| MountError::Unusable(directory.into(), error);
     let directory = absolute(directory).map_err(unusable)?;
     Ok(ours()?.into_iter().filter(|at| at.parent() == Some(&directory)).collect())
-}
-
-/// Whether a path is that of a mount of ours, or of anything in one.
-pub fn is_in_ours(path: &Path) -> io::Result<bool> {
-    let path = path.canonicalize()?;
-    let ours = ours().map_err(io::Error::other)?;
-    Ok(ours.iter().any(|at| path.starts_with(at)))
 }
 
 /// Whether anything at all is mounted in a directory or below it.
@@ -207,22 +199,33 @@ fn unescape(field: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The absolute form of a path. Its last component is not asked where that fails: it may be a dead
-/// mount, or a live one of another user's, which nobody else may enter.
-fn absolute(path: &Path) -> io::Result<PathBuf> {
-    if path.as_os_str().is_empty() {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    match fs::canonicalize(path) {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOTCONN | libc::EACCES)) => {
-            let plain = std::path::absolute(path)?;
-            match (plain.parent(), plain.file_name()) {
-                (Some(parent), Some(name)) => Ok(fs::canonicalize(parent)?.join(name)),
-                _ => Ok(plain),
+/// The absolute form of a path without links, as the mount table has it. What is in a mount of ours is taken
+/// as it was typed and not asked: it may be dead, hang, or be another user's, which nobody else may enter.
+pub fn absolute(path: &Path) -> io::Result<PathBuf> {
+    let ours = ours().map_err(io::Error::other)?;
+    let mut plain = PathBuf::new();
+    let mut rest = std::path::absolute(path)?;
+    for _ in 0..MOST_LINKS {
+        let mut components = rest.components();
+        let link = components.by_ref().find_map(|component| {
+            match component {
+                Component::ParentDir => drop(plain.pop()),
+                Component::CurDir => {}
+                other => plain.push(other),
             }
-        }
-        other => other,
+            if ours.iter().any(|at| plain.starts_with(at)) {
+                return None;
+            }
+            match fs::read_link(&plain) {
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => None,
+                other => Some(other),
+            }
+        });
+        let Some(target) = link.transpose()? else { return Ok(plain) };
+        plain.pop();
+        rest = target.join(components.as_path());
     }
+    Err(Errno::ELOOP.into())
 }
 
 #[cfg(test)]
