@@ -8,7 +8,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::control::{Answer, Question};
 use super::problem::Problem;
-use super::status::{absolute, mounts, nobody};
+use super::status::{absolute, around, mounts, nobody};
 
 /// Where a path stands in a mount of this user.
 pub(super) struct Asked {
@@ -23,11 +23,10 @@ impl Asked {
     /// Of a mount that answers.
     pub(super) fn about(path: &Path) -> Result<Self, Problem> {
         let path = absolute(path);
-        let found = mounts().into_iter().find_map(|(socket, status)| {
-            let below = path.strip_prefix(&status.mountpoint).ok()?.to_string_lossy().into_owned();
-            Some(Self { socket, mountpoint: status.mountpoint, below })
-        });
-        found.ok_or_else(|| nobody(&path))
+        let (socket, status) = around(&path, mounts()).ok_or_else(|| nobody(&path))?;
+        let below = path.strip_prefix(&status.mountpoint).unwrap_or(&path);
+        let below = below.to_string_lossy().into_owned();
+        Ok(Self { socket, mountpoint: status.mountpoint, below })
     }
 }
 

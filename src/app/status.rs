@@ -1,6 +1,7 @@
 //! `reelfs status` and `reelfs refresh`: ask the mounts of this user, and show what they answer.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -106,7 +107,7 @@ pub(super) fn mounts() -> Vec<(PathBuf, Status)> {
     let mut mounts: Vec<_> = sockets()
         .into_iter()
         .filter_map(|socket| match ask(&socket, &Question::Status, Some(PATIENCE)) {
-            Some(Answer::Status(status)) => Some((socket, *status)),
+            Some(Answer::Status(status)) if is_true(&socket, &status) => Some((socket, *status)),
             _ => None,
         })
         .collect();
@@ -115,13 +116,25 @@ pub(super) fn mounts() -> Vec<(PathBuf, Status)> {
     mounts
 }
 
+/// Whether who owns a socket has mounted what it tells of. Root asks other users' sockets, who may have put
+/// anything there; and a daemon may still answer when its mount is gone.
+fn is_true(socket: &Path, status: &Status) -> bool {
+    let owner = std::fs::symlink_metadata(socket).map(|metadata| metadata.uid());
+    owner.is_ok_and(|owner| mountpoint::is_mounted_by(owner, &status.mountpoint))
+}
+
 /// The status of the mount that is meant.
 fn one(which: &WhichMount) -> Result<Status, Problem> {
     let mounts = mounts();
     let path = meant(which, &mounts)?;
-    let mut statuses = mounts.into_iter().map(|(_, status)| status);
-    let found = statuses.find(|status| path.starts_with(&status.mountpoint));
+    let found = around(&path, mounts).map(|(_, status)| status);
     found.ok_or_else(|| silent(which, &path))
+}
+
+/// The mount that holds a path. One may stand in a directory of another.
+pub(super) fn around(path: &Path, mounts: Vec<(PathBuf, Status)>) -> Option<(PathBuf, Status)> {
+    let around = mounts.into_iter().filter(|(_, status)| path.starts_with(&status.mountpoint));
+    around.max_by_key(|(_, status)| status.mountpoint.components().count())
 }
 
 /// The path that is meant, in a mount or not.

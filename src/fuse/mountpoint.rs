@@ -159,29 +159,44 @@ pub fn has_mounts(directory: &Path) -> io::Result<bool> {
 
 /// This user's own of our mounts, alive or dead.
 pub fn own() -> Vec<PathBuf> {
-    let own = format!("user_id={}", geteuid());
-    let table = fs::read_to_string(MOUNTS).unwrap_or_default();
-    let ours = table.lines().filter_map(of_ours);
-    ours.filter(|(_, options)| options.split(',').any(|option| option == own))
-        .map(|(at, _)| at)
-        .collect()
+    let own = geteuid().as_raw();
+    let ours = table().unwrap_or_default().into_iter();
+    ours.filter(|mount| mount.user == Some(own)).map(|mount| mount.at).collect()
+}
+
+/// Whether a mount of ours is at a path, which a user has mounted.
+pub fn is_mounted_by(user: u32, path: &Path) -> bool {
+    let ours = table().unwrap_or_default();
+    ours.iter().any(|mount| mount.user == Some(user) && mount.at == path)
 }
 
 /// All of our mounts, alive or dead.
 pub fn ours() -> Result<Vec<PathBuf>, MountError> {
-    let table =
-        fs::read_to_string(MOUNTS).map_err(|error| MountError::Unusable(MOUNTS.into(), error))?;
-    Ok(table.lines().filter_map(of_ours).map(|(at, _)| at).collect())
+    Ok(table()?.into_iter().map(|mount| mount.at).collect())
 }
 
-/// The mountpoint and the options of a line of the mount table, where it is one of ours.
-/// `proc_pid_mountinfo(5)`: the fifth field is the mountpoint; type, source and options follow a lone
-/// hyphen.
-fn of_ours(line: &str) -> Option<(PathBuf, &str)> {
+/// One of our mounts.
+struct Ours {
+    at: PathBuf,
+    /// Who has mounted it.
+    user: Option<u32>,
+}
+
+/// The lines of the mount table that are ours.
+fn table() -> Result<Vec<Ours>, MountError> {
+    let table =
+        fs::read_to_string(MOUNTS).map_err(|error| MountError::Unusable(MOUNTS.into(), error))?;
+    Ok(table.lines().filter_map(of_ours).collect())
+}
+
+/// A line of the mount table, where it is one of ours. `proc_pid_mountinfo(5)`: the fifth field is the
+/// mountpoint; type, source and options follow a lone hyphen.
+fn of_ours(line: &str) -> Option<Ours> {
     let (mount, kind) = line.split_once(" - ")?;
-    let at = mount.split(' ').nth(4).map(unescape)?;
-    (kind.split(' ').next() == Some(TYPE))
-        .then(|| (at.into(), kind.rsplit(' ').next().unwrap_or("")))
+    let at = mount.split(' ').nth(4).map(unescape)?.into();
+    let mut options = kind.rsplit(' ').next().unwrap_or("").split(',');
+    let user = options.find_map(|option| option.strip_prefix("user_id=")?.parse().ok());
+    (kind.split(' ').next() == Some(TYPE)).then_some(Ours { at, user })
 }
 
 /// Reads the kernel's octal escapes (`\040` for a space) in a path of its mount table.
