@@ -325,13 +325,17 @@ pub fn shell_word(path: &Path) -> String {
 /// JSON in one line that a terminal can show: beside what JSON escapes anyway, the control characters
 /// that it lets pass (U+007F to U+009F) are escaped, too. It reads as the same value.
 pub fn json_line(value: &serde_json::Value) -> String {
-    let text = value.to_string();
-    if !text.chars().any(char::is_control) {
+    json_shown(value.to_string())
+}
+
+/// The same of JSON that was written in one line or more.
+pub fn json_shown(text: String) -> String {
+    let is_odd = |c: char| c.is_control() && c != '\n';
+    if !text.contains(is_odd) {
         return text;
     }
-    let escaped = |c: char| {
-        if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() }
-    };
+    let escaped =
+        |c: char| if is_odd(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
     text.chars().map(escaped).collect()
 }
 

@@ -3,7 +3,7 @@
 //! The mounts of this user are asked; an account that is not mounted is opened as a mount would open it. What
 //! could not be searched is told: an answer never looks more complete than it is.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -181,6 +181,9 @@ impl Output<'_> {
         self.found = true;
         let bytes = path.as_os_str().as_bytes();
         match self.format {
+            FindFormat::Lines if self.out.is_terminal() => {
+                writeln!(self.out, "{}", terminal::one_line(&path.to_string_lossy()))
+            }
             FindFormat::Lines => self.out.write_all(&[bytes, b"\n"].concat()),
             FindFormat::Null => self.out.write_all(&[bytes, b"\0"].concat()),
             FindFormat::Json => {

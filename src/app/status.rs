@@ -16,6 +16,7 @@ use super::pulse::{self, Lost};
 use super::{terminal, which};
 use crate::config::{StatusOptions, WhichMount};
 use crate::fuse::mountpoint;
+use crate::types::json_shown;
 
 /// How long a mount may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -185,14 +186,15 @@ fn show_json(found: &[Status], lost: &[Lost], one: bool) -> Result<(), Problem> 
         [value] if one => serde_json::to_string_pretty(value),
         all => serde_json::to_string_pretty(all),
     });
-    terminal::say(&text.map_err(|error| Problem::new("the status", error))?);
+    terminal::say(&json_shown(text.map_err(|error| Problem::new("the status", error))?));
     Ok(())
 }
 
 /// A mount that does not answer, as a person reads of it.
 fn lost_words(lost: &Lost) -> String {
     let Problem { message, hint } = lost.problem();
-    format!("{message}\n  mend it   {}", hint.unwrap_or_default())
+    let hint = hint.unwrap_or_default();
+    format!("{}\n  mend it   {}", terminal::one_line(&message), terminal::one_line(&hint))
 }
 
 /// A status as a person reads it.
@@ -252,6 +254,7 @@ fn words(status: &Status, now: Timestamp) -> String {
             }));
         }
     }
+    let lines: Vec<_> = lines.iter().map(|line| terminal::one_line(line)).collect();
     lines.join("\n")
 }
 

@@ -4,10 +4,10 @@ use std::io::{IsTerminal as _, Write as _};
 
 use super::problem::Problem;
 
-/// Prints a line of a command's own output.
-pub(super) fn say(line: &str) {
+/// Prints a line or more of a command's own output.
+pub(super) fn say(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    let _ = writeln!(out, "{}", shown(text, |c| c == '\n')).and_then(|()| out.flush());
 }
 
 /// Prints a question, and leaves the line open for the answer.
@@ -40,6 +40,12 @@ pub(super) fn error(problem: &Problem) {
 
 /// A message as one line that the terminal only shows: the names of files in it may hold anything.
 pub(super) fn one_line(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
-    text.chars().map(plain).collect()
+    shown(text, |_| false)
+}
+
+/// A text without control characters, but for those that are `meant`.
+fn shown(text: &str, meant: impl Fn(char) -> bool) -> String {
+    let is_odd = |c: char| c.is_control() && !meant(c);
+    let show = |c: char| if is_odd(c) { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(show).collect()
 }

@@ -1,4 +1,5 @@
-//! What stands where the sockets of mounts are, and is none of ours: it is not believed, and not removed.
+//! What stands where the sockets of mounts are, and is none of ours: it is not believed, not removed, and
+//! nothing that it says reaches a terminal as anything but text.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -47,7 +48,11 @@ fn a_status_is_believed_of_a_mount_that_is_there_and_is_only_shown() {
     forged["profile"] = "everything".into();
     answer(&sockets.join("elsewhere.sock"), &forged);
 
+    let shown = success(&mut reelfs(&ground, &["status"]));
+    assert!(shown.contains(r"odd\u{1b}[31m\u{9b}2J") && shown.contains(r"one\ntwo"), "{shown}");
+    assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
     let all = success(&mut reelfs(&ground, &["status", "--json"]));
+    assert!(!all.contains(|c: char| c.is_control() && c != '\n'), "{all:?}");
     let all: Value = serde_json::from_str(&all).unwrap();
     let all = all.as_array().unwrap();
     assert!(all.iter().any(|status| status["source"] == forged["source"]));
