@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::control::{Answer, Question, Status, remove_stale, sockets};
 use super::problem::Problem;
-use super::pulse::{self, Lost};
+use super::pulse::{self, Lost, Pulse};
 use super::{terminal, which};
 use crate::config::{StatusOptions, WhichMount};
 use crate::fuse::mountpoint;
@@ -25,12 +25,13 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Shows what one mount, or each, is doing.
 pub(super) fn run(options: &StatusOptions) -> Result<(), Problem> {
+    let mut pulse = Pulse::default();
     loop {
         let (found, lost) = if let Some(which) = &options.which {
             (vec![one(which)?], Vec::new())
         } else {
             let mounts = mounts();
-            let lost = pulse::lost(&mounts);
+            let lost = pulse.lost(&mounts);
             (mounts.into_iter().map(|(_, status)| status).collect(), lost)
         };
         if options.watch {
