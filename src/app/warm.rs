@@ -94,7 +94,11 @@ fn bar(files: &[(PathBuf, u64)]) -> ProgressBar {
 
 /// The files of a tree with their sizes. Listing a directory in order lets the mount learn ahead.
 fn walk(path: &Path, files: &mut Vec<(PathBuf, u64)>) -> io::Result<()> {
-    let metadata = fs::metadata(path)?;
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.is_symlink() {
+        // A link has neither the file's attributes nor its place in the cache.
+        return walk(&fs::canonicalize(path)?, files);
+    }
     if !metadata.is_dir() {
         files.push((path.to_owned(), metadata.len()));
         return Ok(());
