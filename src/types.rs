@@ -306,13 +306,17 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// An error with all that led to it, in one line. Control characters, which may come from a
-/// vendor's strings, are escaped, so that a terminal or a log obeys none of them.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let links = std::iter::successors(Some(error), |&error| error.source());
-    let text = links.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+/// A text in one line. Control characters, which may come from a vendor's strings or the names of files, are
+/// escaped, so that a terminal or a log obeys none of them.
+pub fn one_line(text: &str) -> String {
     let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
     text.chars().map(plain).collect()
+}
+
+/// An error with all that led to it, in one line.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let links = std::iter::successors(Some(error), |&error| error.source());
+    one_line(&links.map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }
 
 /// A path as a shell takes it.

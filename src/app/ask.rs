@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
@@ -40,6 +40,16 @@ pub(super) fn lines(
     stream.write_all(question.as_bytes())?;
     let lines = BufReader::new(stream).lines();
     Ok(lines.map(|line| Ok(serde_json::from_str(&line?)?)))
+}
+
+/// Where a file is that a mount tells of. Another user's may tell root anything, but not of what is elsewhere.
+pub(super) fn place(mountpoint: &Path, told: &str) -> io::Result<PathBuf> {
+    let mut parts = Path::new(told).components();
+    let is_in_it = parts.all(|part| matches!(part, Component::Normal(_)));
+    if is_in_it && !told.contains(char::is_control) {
+        return Ok(mountpoint.join(told));
+    }
+    Err(io::Error::other("it tells of a file that is none of its own"))
 }
 
 /// Answers with a line.

@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
 use tokio::io::AsyncWrite;
 
-use super::ask::{Asked, lines, tell};
+use super::ask::{Asked, lines, place, tell};
 use super::control::{Answer, Question};
 use super::mount::Rooms;
 use super::problem::Problem;
@@ -22,6 +22,7 @@ use super::status::mounts;
 use super::{log, pulse, terminal};
 use crate::config::{Find, FindFormat, Mount, Place};
 use crate::fs::{Fs, Hit};
+use crate::fuse::mountpoint;
 use crate::types::{Query, QueryError, Term, chain, json_line};
 pub(super) use gaps::Gaps;
 
@@ -92,8 +93,11 @@ impl Output<'_> {
     fn search_profile(&mut self, find: &Find, mount: &Mount) -> Result<(), Problem> {
         let query = query(&find.terms).map_err(|error| Problem::of(&error))?;
         let account = Shown::of(mount);
+        // Root asks none of another user's, who may claim any account.
+        let mine = mountpoint::own();
         let own = mounts().into_iter().filter_map(|(socket, status)| {
             let shown = status.shows.filter(|shown| shown.is_of(account))?;
+            mine.contains(&status.mountpoint).then_some(())?;
             Some((socket, status.mountpoint, shown))
         });
         let own: Vec<_> = own.collect();
@@ -119,7 +123,8 @@ impl Output<'_> {
             match answer.map_err(broken)? {
                 Answer::Hit { path, facts } => {
                     let is_below = Path::new(&path).starts_with(below);
-                    if is_below && self.hit(&at.join(&path), facts).is_err() {
+                    let path = place(at, &path).map_err(broken)?;
+                    if is_below && self.hit(&path, facts).is_err() {
                         return Ok(());
                     }
                 }

@@ -3,11 +3,13 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use super::problem::Problem;
+pub(super) use crate::types::one_line;
 
 /// Prints a line or more of a command's own output.
 pub(super) fn say(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", shown(text, |c| c == '\n')).and_then(|()| out.flush());
+    let lines: Vec<_> = text.split('\n').map(one_line).collect();
+    let _ = writeln!(out, "{}", lines.join("\n")).and_then(|()| out.flush());
 }
 
 /// Prints a question, and leaves the line open for the answer.
@@ -36,16 +38,4 @@ pub(super) fn error(problem: &Problem) {
     if let Some(hint) = &problem.hint {
         let _ = writeln!(err, "hint: {}", one_line(hint));
     }
-}
-
-/// A message as one line that the terminal only shows: the names of files in it may hold anything.
-pub(super) fn one_line(text: &str) -> String {
-    shown(text, |_| false)
-}
-
-/// A text without control characters, but for those that are `meant`.
-fn shown(text: &str, meant: impl Fn(char) -> bool) -> String {
-    let is_odd = |c: char| c.is_control() && !meant(c);
-    let show = |c: char| if is_odd(c) { c.escape_default().to_string() } else { c.into() };
-    text.chars().map(show).collect()
 }

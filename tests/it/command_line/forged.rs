@@ -10,18 +10,23 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::lost::{mount, reelfs};
+use super::lost::{mount, reelfs, told};
 use super::{ground_with_one_call, refusal, success};
 use crate::ground::{can_mount, is_mounted};
 
-/// Answers every question with a status.
+/// Answers every question with a status, but one for files with one that is elsewhere.
 fn answer(socket: &Path, status: &Value) {
     let listener = UnixListener::bind(socket).unwrap();
     let answer = format!("{status}\n");
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            BufReader::new(&stream).read_line(&mut String::new()).unwrap();
+            let mut question = String::new();
+            BufReader::new(&stream).read_line(&mut question).unwrap();
+            let elsewhere = json!({ "answer": "hit", "path": "/etc/shadow", "facts": {} });
+            let elsewhere = format!("{elsewhere}\n");
+            let is_find = question.contains("\"find\"");
+            let answer = if is_find { &elsewhere } else { &answer };
             let _ = stream.write_all(answer.as_bytes());
         }
     });
@@ -35,8 +40,8 @@ fn a_status_is_believed_of_a_mount_that_is_there_and_is_only_shown() {
     let ground = ground_with_one_call();
     let at = ground.mountpoint();
     let mount = mount(&ground);
-    let told = success(&mut reelfs(&ground, &["status", "--json", at.to_str().unwrap()]));
-    let mut forged: Value = serde_json::from_str(&told).unwrap();
+    let status = success(&mut reelfs(&ground, &["status", "--json", at.to_str().unwrap()]));
+    let mut forged: Value = serde_json::from_str(&status).unwrap();
     forged["answer"] = "status".into();
     forged["pid"] = 1.into();
     forged["source"] = "odd\u{1b}[31m\u{9b}2J".into();
@@ -60,6 +65,9 @@ fn a_status_is_believed_of_a_mount_that_is_there_and_is_only_shown() {
     for command in ["status", "unmount", "refresh"] {
         refusal(&mut reelfs(&ground, &[command, "everything"]), 1);
     }
+    let (found, code) = told(&mut reelfs(&ground, &["find", "--text", "nothing"]));
+    assert!(found.contains("none of its own") && code == Some(3), "{found}");
+    assert!(!found.contains("shadow"), "{found}");
     assert!(is_mounted(&at));
     assert_eq!(mount.end_with("TERM"), Some(0));
 }

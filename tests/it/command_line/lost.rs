@@ -27,7 +27,7 @@ pub(super) fn mount(ground: &Ground) -> Mount {
 }
 
 /// What it prints on both, and its exit code.
-fn told(command: &mut Command) -> (String, Option<i32>) {
+pub(super) fn told(command: &mut Command) -> (String, Option<i32>) {
     let output = output(command);
     (text(&output.stdout) + &text(&output.stderr), output.status.code())
 }
