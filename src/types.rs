@@ -306,13 +306,17 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// An error with all that led to it, in one line. Control characters, which may come from a
-/// vendor's strings, are escaped, so that a terminal or a log obeys none of them.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let links = std::iter::successors(Some(error), |&error| error.source());
-    let text = links.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+/// A text in one line. Control characters, which may come from a vendor's strings or the names of files, are
+/// escaped, so that a terminal or a log obeys none of them.
+pub fn one_line(text: &str) -> String {
     let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
     text.chars().map(plain).collect()
+}
+
+/// An error with all that led to it, in one line.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let links = std::iter::successors(Some(error), |&error| error.source());
+    one_line(&links.map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }
 
 /// A path as a shell takes it.
@@ -325,13 +329,17 @@ pub fn shell_word(path: &Path) -> String {
 /// JSON in one line that a terminal can show: beside what JSON escapes anyway, the control characters
 /// that it lets pass (U+007F to U+009F) are escaped, too. It reads as the same value.
 pub fn json_line(value: &serde_json::Value) -> String {
-    let text = value.to_string();
-    if !text.chars().any(char::is_control) {
+    json_shown(value.to_string())
+}
+
+/// The same of JSON that was written in one line or more.
+pub fn json_shown(text: String) -> String {
+    let is_odd = |c: char| c.is_control() && c != '\n';
+    if !text.contains(is_odd) {
         return text;
     }
-    let escaped = |c: char| {
-        if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() }
-    };
+    let escaped =
+        |c: char| if is_odd(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
     text.chars().map(escaped).collect()
 }
 

@@ -2,13 +2,13 @@
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::control::{Answer, Question};
 use super::problem::Problem;
-use super::status::{absolute, mounts, nobody};
+use super::status::{absolute, around, mounts, nobody};
 
 /// Where a path stands in a mount of this user.
 pub(super) struct Asked {
@@ -23,11 +23,10 @@ impl Asked {
     /// Of a mount that answers.
     pub(super) fn about(path: &Path) -> Result<Self, Problem> {
         let path = absolute(path);
-        let found = mounts().into_iter().find_map(|(socket, status)| {
-            let below = path.strip_prefix(&status.mountpoint).ok()?.to_string_lossy().into_owned();
-            Some(Self { socket, mountpoint: status.mountpoint, below })
-        });
-        found.ok_or_else(|| nobody(&path))
+        let (socket, status) = around(&path, mounts()).ok_or_else(|| nobody(&path))?;
+        let below = path.strip_prefix(&status.mountpoint).unwrap_or(&path);
+        let below = below.to_string_lossy().into_owned();
+        Ok(Self { socket, mountpoint: status.mountpoint, below })
     }
 }
 
@@ -41,6 +40,16 @@ pub(super) fn lines(
     stream.write_all(question.as_bytes())?;
     let lines = BufReader::new(stream).lines();
     Ok(lines.map(|line| Ok(serde_json::from_str(&line?)?)))
+}
+
+/// Where a file is that a mount tells of. Another user's may tell root anything, but not of what is elsewhere.
+pub(super) fn place(mountpoint: &Path, told: &str) -> io::Result<PathBuf> {
+    let mut parts = Path::new(told).components();
+    let is_in_it = parts.all(|part| matches!(part, Component::Normal(_)));
+    if is_in_it && !told.contains(char::is_control) {
+        return Ok(mountpoint.join(told));
+    }
+    Err(io::Error::other("it tells of a file that is none of its own"))
 }
 
 /// Answers with a line.

@@ -1,5 +1,5 @@
-//! The socket of a mount at which `reelfs status`, `reelfs refresh` and `reelfs find` ask: one question,
-//! one answer, each a line of JSON; what is found is a line each. It is its owner's alone.
+//! The socket of a mount at which other commands ask: one question, one answer, each a line of JSON; of files
+//! a line each. It is its owner's alone.
 
 use std::fs::File;
 use std::io;
@@ -304,6 +304,7 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         self.task.abort();
+        let _lock = self.path.parent().map(lock);
         if self.own.is_some() && identity(&self.path) == self.own {
             let _ = std::fs::remove_file(&self.path);
         }
@@ -358,32 +359,44 @@ fn own_directory() -> io::Result<PathBuf> {
     let directory = runtime_directory();
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700).create(&directory)?;
-    let metadata = std::fs::symlink_metadata(&directory)?;
-    let is_ours = metadata.is_dir() && metadata.uid() == nix::unistd::geteuid().as_raw();
-    if is_ours && metadata.mode() & 0o022 == 0 {
+    if is_own(&directory) {
         return Ok(directory);
     }
     Err(io::Error::other(format!("{} is another user's", directory.display())))
 }
 
-/// `$XDG_RUNTIME_DIR/reelfs`, `/run/reelfs` for root, and `/tmp/reelfs-UID` for those without either.
+/// Whether nobody but this user, and root, says what is in a directory.
+fn is_own(directory: &Path) -> bool {
+    std::fs::symlink_metadata(directory).is_ok_and(|metadata| {
+        let user = nix::unistd::geteuid().as_raw();
+        metadata.is_dir() && metadata.uid() == user && metadata.mode() & 0o022 == 0
+    })
+}
+
+/// `$XDG_RUNTIME_DIR/reelfs`, or where it is for those without.
 fn runtime_directory() -> PathBuf {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let runtime = runtime.filter(|path| path.is_absolute()).map(|path| path.join("reelfs"));
+    runtime.unwrap_or_else(usual_directory)
+}
+
+/// `/run/reelfs` for root, and `/tmp/reelfs-UID` for others.
+fn usual_directory() -> PathBuf {
     let user = nix::unistd::geteuid();
-    match runtime.filter(|path| path.is_absolute()) {
-        Some(runtime) => runtime.join("reelfs"),
-        None if user.is_root() => PathBuf::from("/run/reelfs"),
-        None => PathBuf::from(format!("/tmp/reelfs-{user}")),
-    }
+    if user.is_root() { "/run/reelfs".into() } else { format!("/tmp/reelfs-{user}").into() }
 }
 
 /// The sockets that this user may ask: his own, and for root everybody's.
 pub(super) fn sockets() -> Vec<PathBuf> {
-    let mut directories = vec![runtime_directory()];
-    if nix::unistd::geteuid().is_root() {
-        directories.push("/run/reelfs".into());
+    let user = nix::unistd::geteuid();
+    // What mounts was perhaps begun elsewhere than in this session: by cron, say.
+    let session = format!("/run/user/{user}/reelfs").into();
+    let mut directories = vec![runtime_directory(), usual_directory(), session];
+    directories.retain(|directory| is_own(directory));
+    if user.is_root() {
         directories.extend(entries(Path::new("/run/user")).map(|user| user.join("reelfs")));
     }
+    directories.sort();
     directories.dedup();
     let mut sockets: Vec<_> = directories.iter().flat_map(|directory| entries(directory)).collect();
     sockets.retain(|path| path.extension().is_some_and(|extension| extension == "sock"));
@@ -398,10 +411,12 @@ pub(super) fn sockets_at(mountpoint: &Path) -> Vec<PathBuf> {
     sockets
 }
 
-/// Removes a socket at which nobody listens: that of a mount that was killed.
+/// Removes a socket of this user's at which nobody listens: that of a mount that was killed. In another's
+/// directory root is led anywhere, and leaves it.
 pub(super) fn remove_stale(socket: &Path) {
+    let directory = socket.parent().filter(|directory| is_own(directory));
     // A mount that begins has one for a moment, too.
-    let Some(_lock) = socket.parent().and_then(|directory| lock(directory).ok()) else { return };
+    let Some(_lock) = directory.and_then(|directory| lock(directory).ok()) else { return };
     let connected = std::os::unix::net::UnixStream::connect(socket);
     if connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
         let _ = std::fs::remove_file(socket);

@@ -6,9 +6,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::control::Status;
 use super::problem::Problem;
-use super::status::{absolute, mounts, nobody};
+use super::status::{absolute, around, mounts, nobody};
 use super::{log, terminal};
 use crate::config::{CacheOptions, Doctor, Patient};
 
@@ -87,8 +86,7 @@ pub(super) fn run(doctor: &Doctor, verbose: u8) -> Result<ExitCode, Problem> {
 /// The profile that is mounted at a directory, or would be.
 fn mounted_at<'a>(at: &Path, patients: &'a [Patient]) -> Result<&'a Patient, Problem> {
     let path = absolute(at);
-    let of = |status: &Status| path.starts_with(&status.mountpoint);
-    let mounted = mounts().into_iter().map(|(_, status)| status).find(of);
+    let mounted = around(&path, mounts()).map(|(_, status)| status);
     let profile = mounted.as_ref().and_then(|status| status.profile.as_deref());
     let is_meant = |patient: &&Patient| match patient {
         Patient::Mount { name, .. } | Patient::Refused { name, .. } if mounted.is_some() => {

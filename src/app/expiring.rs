@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use tokio::io::AsyncWrite;
 
-use super::ask::{Asked, lines, tell};
+use super::ask::{Asked, lines, place, tell};
 use super::connect::Retention;
 use super::control::{Answer, Question, Subject};
 use super::find::Gaps;
@@ -80,7 +80,9 @@ fn in_mount(path: &Path, by: Timestamp) -> Result<Found, Problem> {
     let mut found = Vec::new();
     for answer in lines(&socket, &Question::Expiring { path: below, by }).map_err(broken)? {
         match answer.map_err(broken)? {
-            Answer::Expires { path, at } => found.push((at, mountpoint.join(path))),
+            Answer::Expires { path, at } => {
+                found.push((at, place(&mountpoint, &path).map_err(broken)?));
+            }
             Answer::Searched(_) => return Ok(found),
             Answer::Failed { why } => {
                 return Err(Problem { message: format!("{at}: {why}"), hint: None });

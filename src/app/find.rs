@@ -3,7 +3,7 @@
 //! The mounts of this user are asked; an account that is not mounted is opened as a mount would open it. What
 //! could not be searched is told: an answer never looks more complete than it is.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
 use tokio::io::AsyncWrite;
 
-use super::ask::{Asked, lines, tell};
+use super::ask::{Asked, lines, place, tell};
 use super::control::{Answer, Question};
 use super::mount::Rooms;
 use super::problem::Problem;
@@ -22,6 +22,7 @@ use super::status::mounts;
 use super::{log, pulse, terminal};
 use crate::config::{Find, FindFormat, Mount, Place};
 use crate::fs::{Fs, Hit};
+use crate::fuse::mountpoint;
 use crate::types::{Query, QueryError, Term, chain, json_line};
 pub(super) use gaps::Gaps;
 
@@ -92,8 +93,11 @@ impl Output<'_> {
     fn search_profile(&mut self, find: &Find, mount: &Mount) -> Result<(), Problem> {
         let query = query(&find.terms).map_err(|error| Problem::of(&error))?;
         let account = Shown::of(mount);
+        // Root asks none of another user's, who may claim any account.
+        let mine = mountpoint::own();
         let own = mounts().into_iter().filter_map(|(socket, status)| {
             let shown = status.shows.filter(|shown| shown.is_of(account))?;
+            mine.contains(&status.mountpoint).then_some(())?;
             Some((socket, status.mountpoint, shown))
         });
         let own: Vec<_> = own.collect();
@@ -119,7 +123,8 @@ impl Output<'_> {
             match answer.map_err(broken)? {
                 Answer::Hit { path, facts } => {
                     let is_below = Path::new(&path).starts_with(below);
-                    if is_below && self.hit(&at.join(&path), facts).is_err() {
+                    let path = place(at, &path).map_err(broken)?;
+                    if is_below && self.hit(&path, facts).is_err() {
                         return Ok(());
                     }
                 }
@@ -181,6 +186,9 @@ impl Output<'_> {
         self.found = true;
         let bytes = path.as_os_str().as_bytes();
         match self.format {
+            FindFormat::Lines if self.out.is_terminal() => {
+                writeln!(self.out, "{}", terminal::one_line(&path.to_string_lossy()))
+            }
             FindFormat::Lines => self.out.write_all(&[bytes, b"\n"].concat()),
             FindFormat::Null => self.out.write_all(&[bytes, b"\0"].concat()),
             FindFormat::Json => {

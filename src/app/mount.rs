@@ -18,7 +18,7 @@ use super::openmetrics::Exporter;
 use super::poll::Poller;
 use super::problem::Problem;
 use super::shown::Shown;
-use super::{background, keeping, log, service, terminal};
+use super::{background, keeping, log, pulse, service, terminal};
 use crate::cache::Cache;
 use crate::catalog::{self, Catalog, today};
 use crate::config::{Mount, MountOptions};
@@ -183,6 +183,10 @@ impl Rooms {
 /// Builds the rooms and mounts.
 pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
     let options = &mount.options;
+    // One that hangs would keep whoever prepares its place waiting.
+    if let Some(lost) = pulse::lost_around(&mount.mountpoint).filter(|lost| !lost.is_dead) {
+        return Err(lost.problem());
+    }
     let at = mountpoint::prepare(&mount.mountpoint)?;
     let Rooms { fs, notices, client, source, warnings, store, retention } =
         Rooms::build(mount).await?;

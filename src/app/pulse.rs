@@ -2,6 +2,7 @@
 //!
 //! A process of its own asks each: one that does not answer keeps whoever asks it waiting.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -55,44 +56,60 @@ pub(super) fn answers(mountpoint: &Path) -> bool {
     alive(mountpoint).status().is_ok_and(|status| status.success())
 }
 
+/// Looks after mounts again and again. Who asks one that hangs may not end, even if he is killed: while he waits,
+/// nobody else is sent there.
+#[derive(Default)]
+pub(super) struct Pulse(BTreeMap<PathBuf, Child>);
+
+impl Pulse {
+    /// The mounts of this user that do not answer, beside those that just did.
+    pub(super) fn lost(&mut self, answered: &[(PathBuf, Status)]) -> Vec<Lost> {
+        let mut mountpoints = mountpoint::own();
+        mountpoints.retain(|at| answered.iter().all(|(_, status)| status.mountpoint != *at));
+        self.among(mountpoints)
+    }
+
+    /// Asks all of them at once.
+    fn among(&mut self, mountpoints: Vec<PathBuf>) -> Vec<Lost> {
+        let wanted: BTreeSet<_> = mountpoints.into_iter().collect();
+        for at in &wanted {
+            if !self.0.contains_key(at) {
+                self.0.extend(alive(at).spawn().map(|child| (at.clone(), child)));
+            }
+        }
+        let begun = Instant::now();
+        let (mut lost, mut waiting) = (Vec::new(), BTreeMap::new());
+        for (mountpoint, mut child) in std::mem::take(&mut self.0) {
+            let is_wanted = wanted.contains(&mountpoint);
+            let code = loop {
+                match child.try_wait() {
+                    Ok(None) if is_wanted && begun.elapsed() < PATIENCE => std::thread::sleep(TICK),
+                    Ok(None) => break None,
+                    ended => break Some(ended.ok().flatten().and_then(|status| status.code())),
+                }
+            };
+            let is_dead = code.is_some_and(|code| code == Some(i32::from(DEAD)));
+            if code.is_none() {
+                let _ = child.kill();
+                waiting.insert(mountpoint.clone(), child);
+            }
+            if is_wanted && (is_dead || code.is_none()) {
+                lost.push(Lost { mountpoint, is_dead });
+            }
+        }
+        self.0 = waiting;
+        lost
+    }
+}
+
 /// The mounts of this user that do not answer, beside those that just did.
 pub(super) fn lost(answered: &[(PathBuf, Status)]) -> Vec<Lost> {
-    let mut mountpoints = mountpoint::own();
-    mountpoints.retain(|at| answered.iter().all(|(_, status)| status.mountpoint != *at));
-    among(mountpoints)
+    Pulse::default().lost(answered)
 }
 
 /// The mount around a path, if it does not answer.
 pub(super) fn lost_around(path: &Path) -> Option<Lost> {
-    among(mountpoint::ours_around(path).into_iter().collect()).pop()
-}
-
-/// Asks all of them at once.
-fn among(mut mountpoints: Vec<PathBuf>) -> Vec<Lost> {
-    mountpoints.sort();
-    mountpoints.dedup();
-    let asked = mountpoints.into_iter().map(|at| (alive(&at).spawn(), at));
-    // All of them are started before the first is waited for.
-    let asked: Vec<_> = asked.collect();
-    let begun = Instant::now();
-    let code = |child: &mut Child| loop {
-        match child.try_wait() {
-            Ok(None) if begun.elapsed() < PATIENCE => std::thread::sleep(TICK),
-            Ok(None) => {
-                let _ = child.kill();
-                return None;
-            }
-            ended => return Some(ended.ok().flatten().and_then(|status| status.code())),
-        }
-    };
-    asked
-        .into_iter()
-        .filter_map(|(child, mountpoint)| match code(&mut child.ok()?) {
-            Some(Some(told)) if told == i32::from(DEAD) => Some(Lost { mountpoint, is_dead: true }),
-            Some(_) => None,
-            None => Some(Lost { mountpoint, is_dead: false }),
-        })
-        .collect()
+    Pulse::default().among(mountpoint::ours_around(path).into_iter().collect()).pop()
 }
 
 fn alive(mountpoint: &Path) -> Command {

@@ -1,6 +1,7 @@
 //! `reelfs status` and `reelfs refresh`: ask the mounts of this user, and show what they answer.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,9 +12,11 @@ use serde_json::json;
 
 use super::control::{Answer, Question, Status, remove_stale, sockets};
 use super::problem::Problem;
-use super::pulse::{self, Lost};
+use super::pulse::{self, Lost, Pulse};
 use super::{terminal, which};
 use crate::config::{StatusOptions, WhichMount};
+use crate::fuse::mountpoint;
+use crate::types::json_shown;
 
 /// How long a mount may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -22,12 +25,13 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Shows what one mount, or each, is doing.
 pub(super) fn run(options: &StatusOptions) -> Result<(), Problem> {
+    let mut pulse = Pulse::default();
     loop {
         let (found, lost) = if let Some(which) = &options.which {
             (vec![one(which)?], Vec::new())
         } else {
             let mounts = mounts();
-            let lost = pulse::lost(&mounts);
+            let lost = pulse.lost(&mounts);
             (mounts.into_iter().map(|(_, status)| status).collect(), lost)
         };
         if options.watch {
@@ -105,7 +109,7 @@ pub(super) fn mounts() -> Vec<(PathBuf, Status)> {
     let mut mounts: Vec<_> = sockets()
         .into_iter()
         .filter_map(|socket| match ask(&socket, &Question::Status, Some(PATIENCE)) {
-            Some(Answer::Status(status)) => Some((socket, *status)),
+            Some(Answer::Status(status)) if is_true(&socket, &status) => Some((socket, *status)),
             _ => None,
         })
         .collect();
@@ -114,13 +118,25 @@ pub(super) fn mounts() -> Vec<(PathBuf, Status)> {
     mounts
 }
 
+/// Whether who owns a socket has mounted what it tells of. Root asks other users' sockets, who may have put
+/// anything there; and a daemon may still answer when its mount is gone.
+fn is_true(socket: &Path, status: &Status) -> bool {
+    let owner = std::fs::symlink_metadata(socket).map(|metadata| metadata.uid());
+    owner.is_ok_and(|owner| mountpoint::is_mounted_by(owner, &status.mountpoint))
+}
+
 /// The status of the mount that is meant.
 fn one(which: &WhichMount) -> Result<Status, Problem> {
     let mounts = mounts();
     let path = meant(which, &mounts)?;
-    let mut statuses = mounts.into_iter().map(|(_, status)| status);
-    let found = statuses.find(|status| path.starts_with(&status.mountpoint));
+    let found = around(&path, mounts).map(|(_, status)| status);
     found.ok_or_else(|| silent(which, &path))
+}
+
+/// The mount that holds a path. One may stand in a directory of another.
+pub(super) fn around(path: &Path, mounts: Vec<(PathBuf, Status)>) -> Option<(PathBuf, Status)> {
+    let around = mounts.into_iter().filter(|(_, status)| path.starts_with(&status.mountpoint));
+    around.max_by_key(|(_, status)| status.mountpoint.components().count())
 }
 
 /// The path that is meant, in a mount or not.
@@ -129,13 +145,10 @@ fn meant(which: &WhichMount, mounts: &[(PathBuf, Status)]) -> Result<PathBuf, Pr
     Ok(at.unwrap_or_else(|| absolute(&which.word)))
 }
 
-/// The absolute form of a path, without asking a mount: it may be one that does not answer.
+/// The absolute form of a path, which need not be there. No mount is asked.
 pub(super) fn absolute(path: &Path) -> PathBuf {
-    let plain = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match (plain.parent().map(std::fs::canonicalize), plain.file_name()) {
-        (Some(Ok(parent)), Some(name)) => parent.join(name),
-        _ => plain,
-    }
+    let plain = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    mountpoint::absolute(path).unwrap_or_else(|_| plain())
 }
 
 /// Asks a mount. One that was killed leaves a socket at which nobody listens.
@@ -174,14 +187,15 @@ fn show_json(found: &[Status], lost: &[Lost], one: bool) -> Result<(), Problem> 
         [value] if one => serde_json::to_string_pretty(value),
         all => serde_json::to_string_pretty(all),
     });
-    terminal::say(&text.map_err(|error| Problem::new("the status", error))?);
+    terminal::say(&json_shown(text.map_err(|error| Problem::new("the status", error))?));
     Ok(())
 }
 
 /// A mount that does not answer, as a person reads of it.
 fn lost_words(lost: &Lost) -> String {
     let Problem { message, hint } = lost.problem();
-    format!("{message}\n  mend it   {}", hint.unwrap_or_default())
+    let hint = hint.unwrap_or_default();
+    format!("{}\n  mend it   {}", terminal::one_line(&message), terminal::one_line(&hint))
 }
 
 /// A status as a person reads it.
@@ -241,6 +255,7 @@ fn words(status: &Status, now: Timestamp) -> String {
             }));
         }
     }
+    let lines: Vec<_> = lines.iter().map(|line| terminal::one_line(line)).collect();
     lines.join("\n")
 }
 

@@ -3,11 +3,13 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use super::problem::Problem;
+pub(super) use crate::types::one_line;
 
-/// Prints a line of a command's own output.
-pub(super) fn say(line: &str) {
+/// Prints a line or more of a command's own output.
+pub(super) fn say(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    let lines: Vec<_> = text.split('\n').map(one_line).collect();
+    let _ = writeln!(out, "{}", lines.join("\n")).and_then(|()| out.flush());
 }
 
 /// Prints a question, and leaves the line open for the answer.
@@ -36,10 +38,4 @@ pub(super) fn error(problem: &Problem) {
     if let Some(hint) = &problem.hint {
         let _ = writeln!(err, "hint: {}", one_line(hint));
     }
-}
-
-/// A message as one line that the terminal only shows: the names of files in it may hold anything.
-pub(super) fn one_line(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
-    text.chars().map(plain).collect()
 }

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::control::Status;
 use super::problem::Problem;
 use super::status::mounts;
 use super::{pulse, terminal, which};
@@ -13,9 +12,7 @@ use crate::types::shell_word;
 
 /// Unmounts the mount that is meant.
 pub(super) fn run(named: &WhichMount, lazy: bool) -> Result<(), Problem> {
-    // A daemon may still answer when its mount is gone.
-    let is_there = |status: &Status| mountpoint::ours_at(&status.mountpoint).is_some();
-    let asked = || mounts().into_iter().map(|(_, status)| status).filter(is_there).collect();
+    let asked = || mounts().into_iter().map(|(_, status)| status).collect();
     if let Some(at) = which::meant(named, asked)? {
         return match mountpoint::unmount(&at, lazy) {
             // Who still uses a dead one has nothing to lose.

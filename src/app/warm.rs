@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use super::problem::Problem;
-use super::terminal;
+use super::{pulse, terminal};
 use crate::config::Warm;
 use crate::fuse::mountpoint;
 use crate::types::lock;
@@ -33,10 +33,15 @@ pub(super) fn run(warm: &Warm) -> ExitCode {
     let mut files = Vec::new();
     let mut problems = Vec::new();
     for path in &warm.paths {
+        if let Some(lost) = pulse::lost_around(path) {
+            problems.push(lost.problem());
+            continue;
+        }
         let nobody = || io::Error::other("nothing of reelfs is mounted there");
-        let is_ours = mountpoint::is_in_ours(path);
-        let walked = is_ours.and_then(|is_ours| is_ours.then_some(()).ok_or_else(nobody));
-        let walked = walked.and_then(|()| walk(path, &mut files));
+        let walked = match mountpoint::ours_around(path) {
+            Some(_) => walk(path, &mut files),
+            None => fs::metadata(path).and_then(|_| Err(nobody())),
+        };
         problems.extend(walked.err().map(|error| Problem::file(path, error)));
     }
     let bar = bar(&files);
@@ -89,7 +94,11 @@ fn bar(files: &[(PathBuf, u64)]) -> ProgressBar {
 
 /// The files of a tree with their sizes. Listing a directory in order lets the mount learn ahead.
 fn walk(path: &Path, files: &mut Vec<(PathBuf, u64)>) -> io::Result<()> {
-    let metadata = fs::metadata(path)?;
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.is_symlink() {
+        // A link has neither the file's attributes nor its place in the cache.
+        return walk(&fs::canonicalize(path)?, files);
+    }
     if !metadata.is_dir() {
         files.push((path.to_owned(), metadata.len()));
         return Ok(());

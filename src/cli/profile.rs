@@ -13,6 +13,7 @@ use super::{Arguments, Typed, is_directory};
 use crate::config::environment::variable;
 use crate::config::file::{self, ConfigFile, Fault, Given, Profile};
 use crate::config::{CheckedFile, CheckedProfile, Doctor, Mount, MountAll, Patient, WhichMount};
+use crate::types::one_line;
 use kind::Kind;
 use usage::{lacking, lacks, misplaced};
 
@@ -320,13 +321,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
 pub(super) fn hinted(error: &Error, hint: &str) -> Error {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    Error::raw(error.kind(), format!("{text}hint: {}\n", shown(hint)))
-}
-
-/// A text as a terminal only shows it.
-fn shown(text: &str) -> String {
-    let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
-    text.chars().map(show).collect()
+    Error::raw(error.kind(), format!("{text}hint: {}\n", one_line(hint)))
 }
 
 /// An error of these lines, each with what to do. What a file holds is only shown.
@@ -334,11 +329,11 @@ pub(super) fn told(kind: ErrorKind, lines: &[(String, Option<String>)]) -> Error
     let mut text = String::new();
     for (index, (message, hint)) in lines.iter().enumerate() {
         text += if index == 0 { "" } else { "error: " };
-        text += &shown(message);
+        text += &one_line(message);
         text.push('\n');
         if let Some(hint) = hint {
             text += "hint: ";
-            text += &shown(hint);
+            text += &one_line(hint);
             text.push('\n');
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! A thread that waits for an answer of a filesystem cannot end before it comes: the kernel asks for
 //! that with `FUSE_INTERRUPT`, which the library of the protocol refuses. But `proc_pid_status(5)`
-//! tells that a thread is about to be killed, whichever fatal signal it was (Ctrl-C, too).
+//! tells that a thread is about to be killed, whichever fatal signal it was (Ctrl-C, too), but for those
+//! that leave a core dump (Ctrl-\): the kernel itself lets nobody go for them before the answer comes.
 
 use std::fs;
 use std::future::Future;
@@ -29,7 +30,7 @@ pub(super) async fn unless_killed(thread: u32, operation: impl Future<Output = (
 }
 
 /// Whether SIGKILL waits for the thread or for its process. The kernel makes any signal that will end a
-/// process a SIGKILL for each of its threads.
+/// process without a core dump a SIGKILL for each of its threads.
 fn is_killed(status: &str) -> bool {
     let masks = ["SigPnd:", "ShdPnd:"];
     let waits = |line: &str| {

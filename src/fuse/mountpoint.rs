@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
@@ -18,6 +18,8 @@ pub(super) const TYPE: &str = "fuse.reelfs";
 const HELPER: &str = "fusermount3";
 /// Where the kernel lists all mounts.
 const MOUNTS: &str = "/proc/self/mountinfo";
+/// Links that are followed in a path: as many as the kernel follows.
+const MOST_LINKS: usize = 40;
 
 /// Makes sure that something can be mounted at `path`, and gives its absolute form.
 ///
@@ -75,12 +77,7 @@ pub fn check_ground(allow_other: bool) -> Result<(), MountError> {
 pub fn unmount(path: &Path, lazy: bool) -> Result<(), MountError> {
     let absolute = absolute(path).map_err(|error| MountError::Unusable(path.into(), error))?;
     if !is_ours(&absolute)? {
-        return match fs::metadata(&absolute) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(MountError::Unusable(absolute, error))
-            }
-            _ => Err(MountError::NotMounted(absolute)),
-        };
+        return Err(MountError::NotMounted(absolute));
     }
     take_down(&absolute, lazy)
 }
@@ -134,8 +131,10 @@ pub fn ours_at(path: &Path) -> Option<PathBuf> {
 
 /// The mount of ours that holds a path, alive or dead. What is in a dead one cannot be looked at.
 pub fn ours_around(path: &Path) -> Option<PathBuf> {
-    let path = absolute(path).or_else(|_| std::path::absolute(path)).ok()?;
-    ours().ok()?.into_iter().find(|at| path.starts_with(at))
+    let path = absolute(path).ok()?;
+    let around = ours().ok()?.into_iter().filter(|at| path.starts_with(at));
+    // One may stand in a directory of another.
+    around.max_by_key(|at| at.components().count())
 }
 
 /// Whether one of our mounts is at `path`, alive or dead.
@@ -150,13 +149,6 @@ pub fn ours_below(directory: &Path) -> Result<Vec<PathBuf>, MountError> {
     Ok(ours()?.into_iter().filter(|at| at.parent() == Some(&directory)).collect())
 }
 
-/// Whether a path is that of a mount of ours, or of anything in one.
-pub fn is_in_ours(path: &Path) -> io::Result<bool> {
-    let path = path.canonicalize()?;
-    let ours = ours().map_err(io::Error::other)?;
-    Ok(ours.iter().any(|at| path.starts_with(at)))
-}
-
 /// Whether anything at all is mounted in a directory or below it.
 pub fn has_mounts(directory: &Path) -> io::Result<bool> {
     let directory = absolute(directory)?;
@@ -167,29 +159,44 @@ pub fn has_mounts(directory: &Path) -> io::Result<bool> {
 
 /// This user's own of our mounts, alive or dead.
 pub fn own() -> Vec<PathBuf> {
-    let own = format!("user_id={}", geteuid());
-    let table = fs::read_to_string(MOUNTS).unwrap_or_default();
-    let ours = table.lines().filter_map(of_ours);
-    ours.filter(|(_, options)| options.split(',').any(|option| option == own))
-        .map(|(at, _)| at)
-        .collect()
+    let own = geteuid().as_raw();
+    let ours = table().unwrap_or_default().into_iter();
+    ours.filter(|mount| mount.user == Some(own)).map(|mount| mount.at).collect()
+}
+
+/// Whether a mount of ours is at a path, which a user has mounted.
+pub fn is_mounted_by(user: u32, path: &Path) -> bool {
+    let ours = table().unwrap_or_default();
+    ours.iter().any(|mount| mount.user == Some(user) && mount.at == path)
 }
 
 /// All of our mounts, alive or dead.
 pub fn ours() -> Result<Vec<PathBuf>, MountError> {
-    let table =
-        fs::read_to_string(MOUNTS).map_err(|error| MountError::Unusable(MOUNTS.into(), error))?;
-    Ok(table.lines().filter_map(of_ours).map(|(at, _)| at).collect())
+    Ok(table()?.into_iter().map(|mount| mount.at).collect())
 }
 
-/// The mountpoint and the options of a line of the mount table, where it is one of ours.
-/// `proc_pid_mountinfo(5)`: the fifth field is the mountpoint; type, source and options follow a lone
-/// hyphen.
-fn of_ours(line: &str) -> Option<(PathBuf, &str)> {
+/// One of our mounts.
+struct Ours {
+    at: PathBuf,
+    /// Who has mounted it.
+    user: Option<u32>,
+}
+
+/// The lines of the mount table that are ours.
+fn table() -> Result<Vec<Ours>, MountError> {
+    let table =
+        fs::read_to_string(MOUNTS).map_err(|error| MountError::Unusable(MOUNTS.into(), error))?;
+    Ok(table.lines().filter_map(of_ours).collect())
+}
+
+/// A line of the mount table, where it is one of ours. `proc_pid_mountinfo(5)`: the fifth field is the
+/// mountpoint; type, source and options follow a lone hyphen.
+fn of_ours(line: &str) -> Option<Ours> {
     let (mount, kind) = line.split_once(" - ")?;
-    let at = mount.split(' ').nth(4).map(unescape)?;
-    (kind.split(' ').next() == Some(TYPE))
-        .then(|| (at.into(), kind.rsplit(' ').next().unwrap_or("")))
+    let at = mount.split(' ').nth(4).map(unescape)?.into();
+    let mut options = kind.rsplit(' ').next().unwrap_or("").split(',');
+    let user = options.find_map(|option| option.strip_prefix("user_id=")?.parse().ok());
+    (kind.split(' ').next() == Some(TYPE)).then_some(Ours { at, user })
 }
 
 /// Reads the kernel's octal escapes (`\040` for a space) in a path of its mount table.
@@ -207,22 +214,33 @@ fn unescape(field: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The absolute form of a path. Its last component is not asked where that fails: it may be a dead
-/// mount, or a live one of another user's, which nobody else may enter.
-fn absolute(path: &Path) -> io::Result<PathBuf> {
-    if path.as_os_str().is_empty() {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    match fs::canonicalize(path) {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOTCONN | libc::EACCES)) => {
-            let plain = std::path::absolute(path)?;
-            match (plain.parent(), plain.file_name()) {
-                (Some(parent), Some(name)) => Ok(fs::canonicalize(parent)?.join(name)),
-                _ => Ok(plain),
+/// The absolute form of a path without links, as the mount table has it. What is in a mount of ours is taken
+/// as it was typed and not asked: it may be dead, hang, or be another user's, which nobody else may enter.
+pub fn absolute(path: &Path) -> io::Result<PathBuf> {
+    let ours = ours().map_err(io::Error::other)?;
+    let mut plain = PathBuf::new();
+    let mut rest = std::path::absolute(path)?;
+    for _ in 0..MOST_LINKS {
+        let mut components = rest.components();
+        let link = components.by_ref().find_map(|component| {
+            match component {
+                Component::ParentDir => drop(plain.pop()),
+                Component::CurDir => {}
+                other => plain.push(other),
             }
-        }
-        other => other,
+            if ours.iter().any(|at| plain.starts_with(at)) {
+                return None;
+            }
+            match fs::read_link(&plain) {
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => None,
+                other => Some(other),
+            }
+        });
+        let Some(target) = link.transpose()? else { return Ok(plain) };
+        plain.pop();
+        rest = target.join(components.as_path());
     }
+    Err(Errno::ELOOP.into())
 }
 
 #[cfg(test)]

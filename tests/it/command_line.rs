@@ -14,6 +14,7 @@ use crate::ground::{
 mod background;
 mod bad_input;
 mod doctor;
+mod forged;
 mod inputs;
 mod lost;
 mod named;

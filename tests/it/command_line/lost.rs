@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 
 use serde_json::Value;
 
@@ -13,20 +14,20 @@ use crate::ground::{
 };
 
 /// `reelfs`, with sockets of its own. Root sees the mounts of other tests, too.
-fn reelfs(ground: &Ground, arguments: &[&str]) -> Command {
+pub(super) fn reelfs(ground: &Ground, arguments: &[&str]) -> Command {
     let mut command = Command::new(REELFS);
     command.args(arguments).env("XDG_RUNTIME_DIR", ground.dir.path().join("run"));
     command
 }
 
-fn mount(ground: &Ground) -> Mount {
+pub(super) fn mount(ground: &Ground) -> Mount {
     let mut command = ground.mount_command(&[]);
     command.env("XDG_RUNTIME_DIR", ground.dir.path().join("run"));
     ground.start(command)
 }
 
 /// What it prints on both, and its exit code.
-fn told(command: &mut Command) -> (String, Option<i32>) {
+pub(super) fn told(command: &mut Command) -> (String, Option<i32>) {
     let output = output(command);
     (text(&output.stdout) + &text(&output.stderr), output.status.code())
 }
@@ -92,6 +93,21 @@ fn a_mount_that_hangs_is_named_and_keeps_nobody_waiting() {
     send_signal(mount.pid(), "STOP");
     let (status, code) = told(&mut reelfs(&ground, &["status"]));
     let told = refusal(&mut reelfs(&ground, &["status", at.to_str().unwrap()]), 1);
+    // Nobody has looked at that yet: it is in nobody's memory.
+    let deep = at.join("logs/2020/01");
+    let deep = deep.to_str().unwrap();
+    let mut again = ground.mount_command(&[]);
+    let refused: Vec<String> = thread::scope(|scope| {
+        let words =
+            [&["refresh", deep][..], &["expiring", deep], &["warm", deep], &["unmount", deep]];
+        let commands = words.map(|words| reelfs(&ground, words));
+        let asked: Vec<_> = commands
+            .into_iter()
+            .map(|mut command| scope.spawn(move || self::told(&mut command).0))
+            .collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    let (mounted_again, refusal_code) = self::told(&mut again);
     unmounted(&mut reelfs(&ground, &["unmount", "--lazy", at.to_str().unwrap()]));
     send_signal(mount.pid(), "CONT");
     assert_eq!(mount.wait(), Some(0), "{}", mount.log());
@@ -99,5 +115,11 @@ fn a_mount_that_hangs_is_named_and_keeps_nobody_waiting() {
     let mend = format!("reelfs unmount --lazy {place}\n");
     let lines = format!("{place} does not answer\n  mend it   {mend}");
     assert!(status.contains(&lines) && code == Some(0), "{status}");
-    assert_eq!(told, format!("error: {place} does not answer\nhint: {mend}"));
+    let error = format!("error: {place} does not answer\nhint: {mend}");
+    assert_eq!(told, error);
+    assert!(mounted_again.contains(&error) && refusal_code == Some(1), "{mounted_again}");
+    for told in &refused[..3] {
+        assert!(told.contains(&error), "{told}");
+    }
+    assert!(refused[3].contains("is not mounted at"), "{}", refused[3]);
 }

@@ -1,6 +1,7 @@
 //! The commands that look after the cache.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::{attribute, cache, ground, reelfs, yesterday};
@@ -82,7 +83,10 @@ fn what_is_kept_for_good_outlives_all_else() {
     with_runtime(&mut command);
     let mount = ground.start(command);
     let files = yesterday(&mount, "recordings");
-    let mut warm = reelfs(&ground, &["warm", "--keep", files[0].to_str().unwrap()]);
+    // By a link, as those in `.find/` are.
+    let link = ground.dir.path().join("link");
+    symlink(&files[0], &link).unwrap();
+    let mut warm = reelfs(&ground, &["warm", "--keep", link.to_str().unwrap()]);
     with_runtime(&mut warm);
     let told = output(&mut warm);
     assert!(told.status.success(), "{told:?}");
