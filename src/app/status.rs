@@ -1,13 +1,13 @@
 //! `reelfs status` and `reelfs refresh`: ask the mounts of this user, and show what they answer.
 
-use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::{SignedDuration, Timestamp};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use serde_json::json;
 
 use super::control::{Answer, Question, Status, remove_stale, sockets};
@@ -20,6 +20,8 @@ use crate::types::json_shown;
 
 /// How long a mount may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest answer in bytes: that of a mount is a few kB.
+const LONGEST_ANSWER: u64 = 1024 * 1024;
 /// How often a live screen is drawn.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -108,8 +110,8 @@ fn unknown(at: &Path) -> Problem {
 pub(super) fn mounts() -> Vec<(PathBuf, Status)> {
     let mut mounts: Vec<_> = sockets()
         .into_iter()
-        .filter_map(|socket| match ask(&socket, &Question::Status, Some(PATIENCE)) {
-            Some(Answer::Status(status)) if is_true(&socket, &status) => Some((socket, *status)),
+        .filter_map(|socket| match ask_whom(&socket, &Question::Status, Some(PATIENCE))? {
+            (Answer::Status(status), user) if is_true(user, &status) => Some((socket, *status)),
             _ => None,
         })
         .collect();
@@ -118,11 +120,10 @@ pub(super) fn mounts() -> Vec<(PathBuf, Status)> {
     mounts
 }
 
-/// Whether who owns a socket has mounted what it tells of. Root asks other users' sockets, who may have put
+/// Whether the user who answers has mounted what he tells of. Root asks other users' sockets, who may have put
 /// anything there; and a daemon may still answer when its mount is gone.
-fn is_true(socket: &Path, status: &Status) -> bool {
-    let owner = std::fs::symlink_metadata(socket).map(|metadata| metadata.uid());
-    owner.is_ok_and(|owner| mountpoint::is_mounted_by(owner, &status.mountpoint))
+fn is_true(user: u32, status: &Status) -> bool {
+    mountpoint::is_mounted_by(user, &status.mountpoint)
 }
 
 /// The status of the mount that is meant.
@@ -157,6 +158,15 @@ pub(super) fn ask(
     question: &Question,
     patience: Option<Duration>,
 ) -> Option<Answer> {
+    ask_whom(socket, question, patience).map(|(answer, _)| answer)
+}
+
+/// The same, and the user who answers, as the kernel knows him (`unix(7)`, `SO_PEERCRED`).
+fn ask_whom(
+    socket: &Path,
+    question: &Question,
+    patience: Option<Duration>,
+) -> Option<(Answer, u32)> {
     let connected = UnixStream::connect(socket);
     if connected.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
         remove_stale(socket);
@@ -164,11 +174,12 @@ pub(super) fn ask(
     let mut stream = connected.ok()?;
     stream.set_read_timeout(patience).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;
+    let user = getsockopt(&stream, PeerCredentials).ok()?.uid();
     let question = serde_json::to_string(question).ok()? + "\n";
     stream.write_all(question.as_bytes()).ok()?;
     let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).ok()?;
-    serde_json::from_str(&answer).ok()
+    BufReader::new(stream.take(LONGEST_ANSWER)).read_line(&mut answer).ok()?;
+    Some((serde_json::from_str(&answer).ok()?, user))
 }
 
 /// One mount as an object, or all as a list; those that do not answer have a place and a state alone.
