@@ -7,10 +7,10 @@
 //!
 //! It knows neither who reads nor who serves.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,6 +30,8 @@ use crate::types::shell_word;
 pub use account::{Account, KeptDay, Known, State};
 use blocks::Stamp;
 pub use blocks::{BlobName, TakeBlock};
+pub use place::is_cache;
+use place::{make_private, settle};
 use queue::Queue;
 pub use record::Outline;
 pub use space::LEFT_FREE;
@@ -45,6 +47,7 @@ mod database;
 #[doc(hidden)]
 pub mod decode;
 mod extent;
+mod place;
 mod queue;
 mod record;
 mod rows;
@@ -58,9 +61,6 @@ mod writer;
 const KEY_FILE: &str = "key";
 /// The directory of the blocks.
 const BLOCKS: &str = "blocks";
-/// What keeps backup programs out (bford.info/cachedir).
-const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
-                   # This file tells backup programs that reelfs can fetch all of this again.\n";
 /// Files that are remembered as proved right.
 const PROVED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 /// The shortest secret of a key file in bytes.
@@ -87,6 +87,8 @@ pub enum StoreError {
     Database(#[from] rusqlite::Error),
     #[error("the catalogue was made by a newer version of reelfs")]
     Newer,
+    #[error("it holds other things, and no cache")]
+    NotACache,
     #[error("{0:?}")]
     KeyUnreadable(PathBuf, #[source] InputError),
     #[error("{0:?} can be read by others")]
@@ -109,6 +111,10 @@ impl StoreError {
         let make = "head -c 32 /dev/urandom | base64 >";
         let clear = format!("`reelfs cache clear --cache-dir {}`", shell_word(directory));
         Some(match self {
+            Self::NotACache => {
+                let own = directory.join("reelfs");
+                format!("give a directory of its own: --cache-dir {}", shell_word(&own))
+            }
             Self::Newer => "use that version, or another --cache-dir".to_owned(),
             Self::KeyUnreadable(path, InputError::Unreadable(error))
                 if error.kind() == io::ErrorKind::NotFound =>
@@ -131,7 +137,7 @@ impl StoreError {
     /// Whether it is about the key: then nothing may go on without the cache, as bytes would lie
     /// elsewhere than the user wants them.
     pub fn is_about_the_key(&self) -> bool {
-        !matches!(self, Self::Disk(_) | Self::Database(_) | Self::Newer)
+        !matches!(self, Self::Disk(_) | Self::Database(_) | Self::NotACache | Self::Newer)
     }
 }
 
@@ -163,15 +169,11 @@ impl Store {
     pub fn open(settings: &Settings) -> Result<Self, StoreError> {
         let Settings { directory, limit, key_file } = settings;
         let secret = key_file.as_deref().map(read_secret).transpose()?;
-        make_private(directory)?;
+        settle(directory)?;
         let in_use = File::open(directory)?;
         let in_use = Flock::lock(in_use, FlockArg::LockSharedNonblock).ok();
         let vault = unlock(directory, key_file.as_deref(), secret.as_ref())?;
         make_private(&directory.join(BLOCKS))?;
-        let tag = directory.join("CACHEDIR.TAG");
-        if !tag.exists() {
-            write_private(&tag, TAG.as_bytes())?;
-        }
         let catalogue = Mutex::new(database::open(directory)?);
         let own = database::open(directory)?;
         let shared = Arc::new(Shared {
@@ -198,6 +200,11 @@ impl Store {
     /// Waits until what was given so far is written, or for so long. False when time ran out.
     pub fn flush(&self, limit: Duration) -> bool {
         self.queue.flush(limit)
+    }
+
+    /// Whether the disk has failed, or is full, so that nothing more is kept until the next mount.
+    pub fn is_off(&self) -> bool {
+        self.queue.is_off()
     }
 
     /// The directory.
@@ -291,17 +298,6 @@ fn read_secret(path: &Path) -> Result<SecretKey, StoreError> {
         return Err(StoreError::KeyShort(path.to_owned()));
     }
     Ok(SecretKey::derive("reelfs cache key file", secret))
-}
-
-/// Makes a directory that nobody else may enter, and sees to it that an old one is.
-fn make_private(directory: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let metadata = fs::metadata(directory)?;
-    if metadata.mode() & 0o077 != 0 && metadata.uid() == nix::unistd::geteuid().as_raw() {
-        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-        fs::set_permissions(directory, private)?;
-    }
-    Ok(())
 }
 
 /// Writes a small file for its owner alone, whole or not at all; one that is there stays.

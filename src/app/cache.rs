@@ -30,6 +30,7 @@ pub(super) fn run(task: CacheTask, options: &CacheOptions, verbose: u8) -> Resul
             Ok(())
         }
         CacheTask::DestroyKey => {
+            keeping::existing(options)?;
             let failed = |error| Problem::file(&directory, error);
             let clear = format!("`reelfs cache clear --cache-dir {}`", shell_word(&directory));
             match store::destroy_key(&directory).map_err(failed)? {

@@ -78,6 +78,8 @@ pub(super) enum Answer {
         days: usize,
     },
     Kept,
+    /// The cache takes nothing more until the next mount.
+    CacheIsOff,
     /// A file that was found.
     Hit {
         /// Below the mountpoint.
@@ -156,6 +158,9 @@ pub(super) struct Disk {
     pub(super) bytes: u64,
     pub(super) limit_bytes: u64,
     pub(super) files: u64,
+    /// Whether the disk has failed, or is full, so that nothing more is kept.
+    #[serde(default)]
+    pub(super) is_off: bool,
 }
 
 /// What was asked for unasked.
@@ -245,6 +250,7 @@ impl Subject {
                     bytes: usage.bytes,
                     limit_bytes: usage.limit,
                     files: usage.files,
+                    is_off: self.store.as_ref().is_some_and(Store::is_off),
                 }),
             },
             news: News { queries: counts.polls, changes: counts.changes },
@@ -270,6 +276,9 @@ impl Subject {
     }
 
     async fn keep(&self, path: &str, for_good: bool) -> Answer {
+        if self.store.as_ref().is_some_and(Store::is_off) {
+            return Answer::CacheIsOff;
+        }
         match self.fs.keep(path, for_good).await {
             Ok(()) => Answer::Kept,
             Err(failure) => Answer::Failed { why: crate::types::chain(&failure) },

@@ -1,8 +1,10 @@
 //! Opens the cache on disk, for those who mount and those who look after it.
 
+use std::io::ErrorKind;
+
 use super::problem::Problem;
 use crate::config::{CacheOptions, environment};
-use crate::store::{Settings, Store, StoreError};
+use crate::store::{self, Settings, Store, StoreError};
 
 /// The cache of a mount. Where it cannot be used, the mount goes on without, and there is a warning;
 /// but never where a key is at fault, since bytes would then lie elsewhere than they should.
@@ -30,11 +32,20 @@ pub(super) fn open_existing(options: &CacheOptions) -> Result<Store, Problem> {
 /// How a cache is kept that has to be there.
 pub(super) fn existing(options: &CacheOptions) -> Result<Settings, Problem> {
     let settings = settings(options)?;
-    if !settings.directory.exists() {
-        let message = format!("{}: there is no cache", settings.directory.display());
-        return Err(Problem { message, hint: Some("give another --cache-dir".to_owned()) });
+    let directory = &settings.directory;
+    if store::is_cache(directory) {
+        return Ok(settings);
     }
-    Ok(settings)
+    match std::fs::read_dir(directory) {
+        // It may be one: who may not look does not know.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(Problem::file(directory, error))
+        }
+        _ => {
+            let message = format!("{}: there is no cache", directory.display());
+            Err(Problem { message, hint: Some("give another --cache-dir".to_owned()) })
+        }
+    }
 }
 
 /// How the cache is kept.

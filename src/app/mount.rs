@@ -21,7 +21,7 @@ use super::shown::Shown;
 use super::{background, keeping, log, pulse, service, terminal};
 use crate::cache::Cache;
 use crate::catalog::{self, Catalog, today};
-use crate::config::{Mount, MountOptions};
+use crate::config::{Account, Mount, MountOptions, secret};
 use crate::fs::{Audit, Fs, Notices, Policy};
 use crate::fuse::{self, MountSettings, mountpoint};
 use crate::http::Client;
@@ -154,6 +154,7 @@ impl Rooms {
         let Connection { media, contents, client, source, mut warnings, kept, retention } =
             connection;
         warnings.extend(without);
+        warnings.extend(exposed(&mount.account));
         let known = catalog::Settings {
             first,
             last: options.until,
@@ -226,6 +227,16 @@ pub(super) async fn open(mount: &Mount) -> Result<Mounted, Problem> {
         _control: control,
         _exporter: exporter,
     })
+}
+
+/// The files of keys that others can read, each with what mends it.
+fn exposed(account: &Account) -> Vec<String> {
+    let mut account = account.clone();
+    let paths = account.secrets_mut().into_iter();
+    paths
+        .filter_map(|path| secret::exposed(path))
+        .map(|exposed| format!("{}: {}", exposed.message, exposed.fix))
+        .collect()
 }
 
 /// The part of the memory that blocks get. The rest is for what stands beside them: buffers of the HTTP

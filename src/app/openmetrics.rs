@@ -73,6 +73,8 @@ fn text(status: &Status) -> String {
         page.gauge("reelfs_disk_bytes", "Blocks kept on disk.", disk.bytes);
         page.gauge("reelfs_disk_limit_bytes", "The most that they may take.", disk.limit_bytes);
         page.gauge("reelfs_disk_files", "Files that hold them.", disk.files);
+        let text = "1 when the disk has failed or is full, so that nothing more is kept.";
+        page.gauge("reelfs_disk_off", text, u64::from(disk.is_off));
     }
     let help = "Queries for news that nobody asked for.";
     page.counter("reelfs_polls", help, &[("", news.queries)]);

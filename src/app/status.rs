@@ -248,7 +248,8 @@ fn words(status: &Status, now: Timestamp) -> String {
     ));
     if let Some(disk) = &cache.disk {
         let (bytes, limit) = (size(disk.bytes), size(disk.limit_bytes));
-        lines.push(format!("  disk      {bytes} of {limit} in {} files", disk.files));
+        let off = if disk.is_off { "; nothing more until the next mount: see its log" } else { "" };
+        lines.push(format!("  disk      {bytes} of {limit} in {} files{off}", disk.files));
     }
     lines.push(format!("  bytes     {} fetched, {} read", size(bytes.fetched), size(bytes.served)));
     match &status.errors[..] {

@@ -1,7 +1,7 @@
 //! `reelfs warm`: reads whole trees of a mount, so that they are in its cache.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -46,18 +46,25 @@ pub(super) fn run(warm: &Warm) -> ExitCode {
     }
     let bar = bar(&files);
     let keepers = Keepers::new();
-    let (next, problems) = (AtomicUsize::new(0), Mutex::new(problems));
+    let unwalked = problems.len();
+    let (next, cached) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let problems = Mutex::new(problems);
     thread::scope(|scope| {
         for _ in 0..warm.jobs {
             scope.spawn(|| {
                 while let Some((path, _)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let fetched = fetch(path, &bar, &keepers);
+                    if fetched.as_ref().is_err_and(|error| error.kind() == ErrorKind::StorageFull) {
+                        // Nor would any other file find room.
+                        next.store(files.len(), Ordering::Relaxed);
+                    }
                     let fetched = fetched.map_err(|error| Problem::file(path, error));
                     let kept = fetched.and_then(|is_cached| {
                         if is_cached && warm.keep { keepers.keep(path) } else { Ok(()) }
                     });
-                    if let Err(problem) = kept {
-                        lock(&problems).push(problem);
+                    match kept {
+                        Ok(()) => drop(cached.fetch_add(1, Ordering::Relaxed)),
+                        Err(problem) => lock(&problems).push(problem),
                     }
                     bar.set_message(format!(
                         "{} of {} files",
@@ -74,7 +81,7 @@ pub(super) fn run(warm: &Warm) -> ExitCode {
         terminal::error(problem);
     }
     let bytes: u64 = files.iter().map(|(_, size)| size).sum();
-    let failed = problems.len();
+    let failed = unwalked + files.len() - cached.into_inner();
     terminal::say(&format!(
         "{} files, {}: {}",
         files.len(),
@@ -114,7 +121,7 @@ fn fetch(path: &Path, bar: &ProgressBar, keepers: &Keepers) -> io::Result<bool> 
     for attempt in 0..ATTEMPTS {
         let mut file = File::open(path)?;
         // What is in memory is not fetched, and so not written either.
-        keepers.write(path);
+        keepers.write(path)?;
         // What the kernel still has does not reach the daemon.
         let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
         let mut buffer = vec![0; 1 << 20];

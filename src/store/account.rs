@@ -77,7 +77,7 @@ impl Account {
 
     /// Whether the disk has failed, so that nothing more is kept.
     pub fn is_off(&self) -> bool {
-        self.store.queue.is_off()
+        self.store.is_off()
     }
 
     /// Whether any day was listed before. Blocks on the disk for a moment.

@@ -25,7 +25,7 @@ pub(super) const SET_ASIDE: &str = "catalog.db.damaged";
 const BUSY: Duration = Duration::from_secs(5);
 
 /// "reel", by which SQLite's tools tell whose file it is.
-const APPLICATION: i32 = 0x7265_656c;
+pub(super) const APPLICATION: i32 = 0x7265_656c;
 
 /// The steps from an empty file to the schema of this version; `user_version` counts those taken.
 ///

@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::account::read_known;
 use super::extent::Extent;
+use super::place::{is_cache, unmark};
 use super::record::{self, Outline};
 use super::vault::checksum;
 use super::writer::remove;
@@ -177,6 +178,9 @@ impl Store {
 /// Removes all that reelfs keeps in a directory, its key included; what else is there stays. Gives
 /// whether there was anything. Fails while a mount uses it, which would go on writing what nobody finds.
 pub fn clear(directory: &Path) -> io::Result<bool> {
+    if !is_cache(directory) {
+        return Ok(false);
+    }
     let _alone = match fs::File::open(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         opened => match Flock::lock(opened?, FlockArg::LockExclusiveNonblock) {
@@ -203,6 +207,7 @@ pub fn clear(directory: &Path) -> io::Result<bool> {
             found = true;
         }
     }
+    unmark(directory)?;
     Ok(found)
 }
 

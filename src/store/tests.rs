@@ -1,7 +1,7 @@
 //! A directory as its users see it: what is kept is found again, by whoever opens it, and nothing else
 //! is.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use bytes::Bytes;
 use jiff::civil::{Date, date};

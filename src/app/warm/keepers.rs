@@ -1,5 +1,6 @@
 //! Asks mounts to keep files in their cache on disk.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::control::{Answer, Question, sockets_at};
@@ -17,10 +18,17 @@ impl Keepers {
     }
 
     /// Has the mount that a file is in write what it has of it in memory alone. Another user's cannot be asked,
-    /// and writes what it fetches all the same.
-    pub(super) fn write(&self, path: &Path) {
+    /// and writes what it fetches all the same. Fails where nothing more can be written.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let path = absolute(path);
-        let _ = self.ask(&path, |path| Question::Write { path });
+        match self.ask(&path, |path| Question::Write { path }) {
+            Some(Answer::CacheIsOff) => {
+                let text = "its cache takes nothing more until the next mount, whose log says why: make room, \
+                            and mount again";
+                Err(io::Error::new(io::ErrorKind::StorageFull, text))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Has the mount that a file is in keep it in its cache for good.

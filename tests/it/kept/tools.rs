@@ -1,11 +1,11 @@
 //! The commands that look after the cache.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use super::{attribute, cache, ground, reelfs, yesterday};
-use crate::ground::{Ground, at, can_mount, days_ago, output, slashed, text};
+use crate::ground::{Ground, at, can_mount, days_ago, output, sh, slashed, text, wait_until};
 use reelfs::sandbox::{Account, Content, NewSession, Options};
 
 /// What a command printed, and its exit code.
@@ -134,6 +134,72 @@ fn the_cache_is_told_verified_pruned_and_cleared() {
     let (told, code) = ran(&ground, &["cache", "clear"]);
     assert!(code == Some(0) && own.exists(), "{told}");
     assert!(!cache(&ground).join("catalog.db").exists());
+}
+
+#[test]
+fn a_directory_that_is_no_cache_is_left_as_it_is() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground(1);
+    let own = ground.dir.path().join("own");
+    fs::create_dir(&own).unwrap();
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).unwrap();
+    // By the name of the file that holds a cache's key.
+    fs::write(own.join("key"), "of a door").unwrap();
+    let is_as_it_was = || {
+        assert_eq!(fs::metadata(&own).unwrap().permissions().mode() & 0o7777, 0o755);
+        assert_eq!(fs::read_dir(&own).unwrap().count(), 1);
+        assert_eq!(fs::read(own.join("key")).unwrap(), b"of a door");
+    };
+    let at = own.to_str().unwrap();
+    let commands: [&[&str]; 5] =
+        [&["info"], &["verify"], &["prune", "--to", "0"], &["destroy-key"], &["clear"]];
+    for command in commands {
+        let (told, code) = ran(&ground, &[&["cache"], command, &["--cache-dir", at]].concat());
+        let (text, right) = match command {
+            ["clear"] => ("there was nothing", Some(0)),
+            _ => ("there is no cache", Some(1)),
+        };
+        assert!(code == right && told.contains(text), "{command:?}: {told}");
+        is_as_it_was();
+    }
+    let mount = ground.mount(&["--since", "3d", "--cache-dir", at]);
+    assert_eq!(attribute(&yesterday(&mount, "logs")[0], "cached").as_deref(), Some("none"));
+    assert_eq!(mount.end_with("TERM"), Some(0));
+    assert!(mount.log().contains("it holds other things, and no cache"), "{}", mount.log());
+    is_as_it_was();
+}
+
+#[test]
+fn warming_a_cache_that_takes_nothing_more_ends_and_says_so() {
+    if !can_mount() || sh("id -u").trim() != "0" {
+        return;
+    }
+    let ground = ground(3);
+    let small = ground.dir.path().join("small");
+    fs::create_dir(&small).unwrap();
+    sh(&format!("mount -t tmpfs -o size=1m,mode=700 reelfs-test {}", small.display()));
+    let warmed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let runtime = ground.dir.path().join("run");
+        let mut command =
+            ground.mount_command(&["--since", "3d", "--cache-dir", small.to_str().unwrap()]);
+        command.env("XDG_RUNTIME_DIR", &runtime);
+        let mount = ground.start(command);
+        sh(&format!("dd if=/dev/zero bs=4k of={}/fill 2> /dev/null || true", small.display()));
+        let told = |arguments: &[&str]| {
+            let mut command = reelfs(&ground, arguments);
+            let told = output(command.arg(mount.path("")).env("XDG_RUNTIME_DIR", &runtime));
+            (text(&told.stdout) + &text(&told.stderr), told.status.code())
+        };
+        assert_eq!(yesterday(&mount, "logs").len(), 3);
+        wait_until("it takes nothing more", || told(&["status"]).0.contains("nothing more until"));
+        let (told, code) = told(&["warm"]);
+        assert!(code == Some(1) && told.contains("make room, and mount again"), "{told}");
+        assert!(told.contains("not cached") && !told.contains(" 0 not cached"), "{told}");
+    }));
+    sh(&format!("umount -l {}", small.display()));
+    warmed.unwrap();
 }
 
 #[test]
