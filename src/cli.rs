@@ -1,7 +1,6 @@
 //! What is typed: the only room that names `clap`. It turns arguments into settings.
 
 use std::ffi::OsString;
-use std::io::ErrorKind::NotFound;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
@@ -248,11 +247,19 @@ fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Err
     Ok(Invocation { command, verbose })
 }
 
-/// Whether a directory is meant rather than the name of a profile. A mount whose daemon is gone is one, too.
+/// Whether a directory is meant rather than the name of a profile. A word is looked for among the names in the
+/// working directory: a look at a mount itself waits for its daemon, which may hang or be gone.
 fn is_directory(word: &Path) -> bool {
-    word.components().count() > 1
-        || word.is_absolute()
-        || std::fs::metadata(word).map_or_else(|e| e.kind() != NotFound, |there| there.is_dir())
+    let Some(name) = word.file_name().filter(|_| word.components().count() == 1) else {
+        return true;
+    };
+    let entries = std::fs::read_dir(".").into_iter().flatten().flatten();
+    let found = entries.into_iter().find(|entry| entry.file_name() == name);
+    found.is_some_and(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_symlink() => word.is_dir(),
+        Ok(kind) => kind.is_dir(),
+        Err(_) => true,
+    })
 }
 
 /// An error of usage.
