@@ -30,7 +30,7 @@ use crate::types::shell_word;
 pub use account::{Account, KeptDay, Known, State};
 use blocks::Stamp;
 pub use blocks::{BlobName, TakeBlock};
-pub use place::is_cache;
+pub use place::{check, is_cache};
 use place::{make_private, settle};
 use queue::Queue;
 pub use record::Outline;

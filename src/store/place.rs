@@ -39,12 +39,18 @@ fn has_catalogue(directory: &Path) -> bool {
     read.is_ok() && i32::from_be_bytes(number) == database::APPLICATION
 }
 
+/// Whether a directory is a cache or may become one: it is not there, or is empty and nobody else's.
+pub fn check(directory: &Path) -> Result<(), StoreError> {
+    if is_cache(directory) || may_become_one(directory)? {
+        Ok(())
+    } else {
+        Err(StoreError::NotACache)
+    }
+}
+
 /// Makes a directory a cache for this user alone, if it is one, is not there, or is empty.
 pub(super) fn settle(directory: &Path) -> Result<(), StoreError> {
-    let is_ours = is_cache(directory);
-    if !is_ours && !may_become_one(directory)? {
-        return Err(StoreError::NotACache);
-    }
+    check(directory)?;
     make_private(directory)?;
     if !has_tag(directory) {
         write_private(&directory.join(TAG_FILE), TAG.as_bytes())?;

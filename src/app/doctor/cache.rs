@@ -10,7 +10,7 @@ use super::super::keeping::{self, told};
 use super::super::problem::Problem;
 use super::{Finding, Verdict};
 use crate::config::CacheOptions;
-use crate::store::{LEFT_FREE, Store, StoreError};
+use crate::store::{self, LEFT_FREE, Store, StoreError};
 
 /// Without a cache all works, and asks for more.
 const WITHOUT: &str = "without it nothing outlives a mount; --cache-dir DIR names another place";
@@ -36,7 +36,7 @@ pub(super) fn findings(options: &CacheOptions) -> Vec<Finding> {
         return vec![Finding::note(what).fix(WITHOUT)];
     }
     // Nothing is made here that a mount has not made.
-    if directory.join("CACHEDIR.TAG").exists() {
+    if store::is_cache(directory) {
         match Store::open(&settings).and_then(|store| contents(&store, options.size)) {
             Ok(finding) => findings.push(finding),
             // A key that is wrong keeps a mount from starting, all else does not.
@@ -47,6 +47,8 @@ pub(super) fn findings(options: &CacheOptions) -> Vec<Finding> {
                 findings.push(Finding::problem(verdict, "cache", problem));
             }
         }
+    } else if let Err(error) = store::check(directory) {
+        findings.push(Finding::problem(Verdict::Note, "cache", told(&settings, error)));
     } else {
         let kept = if settings.key_file.is_some() { "sealed" } else { "in the clear" };
         findings.push(Finding::good(format!("cache: {shown} will be made, {kept}")));
