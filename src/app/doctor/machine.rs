@@ -39,14 +39,6 @@ pub(super) fn findings() -> Vec<Finding> {
             Err(error) => Finding::problem(Verdict::Note, "--allow-other", Problem::from(error)),
         });
     }
-    findings.push(if is_root {
-        Finding::good("read-ahead: raised to 1 MiB at each mount, as root may")
-    } else {
-        Finding::note(
-            "read-ahead: the kernel's 128 KiB; sequential reads cost more requests to the mount",
-        )
-        .fix("mount as root or by systemd where that matters; all works the same without")
-    });
     let lost = pulse::lost(&mounts()).into_iter().map(|lost| lost.problem());
     findings.extend(lost.map(|problem| Finding::problem(Verdict::Bad, "mount", problem)));
     findings.push(certificates());
