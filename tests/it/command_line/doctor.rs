@@ -86,3 +86,26 @@ fn what_keeps_an_account_from_working_fails_and_says_what_to_do() {
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("FAIL  ") && told.contains("-> did you mean `since`?"), "{told}");
 }
+
+#[test]
+fn a_list_is_looked_at_whole_whatever_its_dates_are() {
+    let ground = ground_with_one_call();
+    let link = ground.sandbox.link(ground.sandbox.account().files()[0]);
+    let (list, key) = (ground.dir.path().join("links.csv"), ground.credentials());
+    let opened = ["--auth", "voximplant", "--credentials", key.to_str().unwrap()];
+    let typed = [&["list", "--from", list.to_str().unwrap()][..], &opened].concat();
+    for (text, listing) in [
+        (format!("{link}\n"), "1 calls without a date"),
+        (format!("url,date\n{link},2020-02-03\n"), "1 calls from 2020-02-03 to 2020-02-03"),
+        (
+            format!("url,date\n{link}?1,2020-02-03\n{link},2021-01-01\n{link}?2,\n"),
+            "2 calls from 2020-02-03 to 2021-01-01, and 1 without a date",
+        ),
+    ] {
+        fs::write(&list, &text).unwrap();
+        let (told, _) =
+            doctor(&ground, &[&typed[..], &["--api-url", ground.sandbox.base_url()]].concat());
+        assert!(told.contains(&format!("ok    listing: {listing}\n")), "{told}");
+        assert!(told.contains("ok    recordings: 127.0.0.1 serves ranges"), "{told}");
+    }
+}
