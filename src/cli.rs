@@ -223,7 +223,7 @@ fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Err
         }
         Typed::Init { name, config } => {
             let config = config.or_else(|| own_place(environment::variable));
-            Command::Init(Init { name, config })
+            Command::Init(Init { name, config, reserved: profile::reserved() })
         }
         Typed::Config(TypedConfig::Check { config }) => {
             Command::CheckConfig(profile::checked(config.as_deref())?)

@@ -44,6 +44,8 @@ pub struct Init {
     pub name: Option<String>,
     /// The config file; none: this user has no place for one.
     pub config: Option<PathBuf>,
+    /// Names that it cannot have.
+    pub reserved: Vec<String>,
 }
 
 /// A config file that was looked at.
