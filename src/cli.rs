@@ -143,8 +143,8 @@ enum Typed {
         /// The links
         #[arg(value_name = "LINK", required = true)]
         links: Vec<String>,
-        /// The file to write, or the directory, which is made if it is not there [default: the current
-        /// directory]
+        /// The file to write, or a directory, as for several links; DIR/ is made if it is not there
+        /// [default: the current directory]
         #[arg(short, long, value_name = "FILE|DIR")]
         output: Option<PathBuf>,
         #[command(flatten)]

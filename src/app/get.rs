@@ -96,11 +96,13 @@ struct Plan {
 
 /// Where each link goes. Links that would meet in one file get numbers.
 fn plan(get: &Get) -> Result<Plan, Problem> {
-    let is_directory = get.links.len() > 1
-        || get
-            .output
-            .as_ref()
-            .is_none_or(|to| to.is_dir() || to.as_os_str().as_encoded_bytes().ends_with(b"/"));
+    let names_directory =
+        |to: &PathBuf| to.is_dir() || to.as_os_str().as_encoded_bytes().ends_with(b"/");
+    let is_directory = get.output.as_ref().is_none_or(names_directory);
+    if let Some(to) = get.output.as_ref().filter(|_| get.links.len() > 1 && !is_directory) {
+        let message = format!("-o {}: several links go to a directory", shell_word(to));
+        return Err(Problem { message, hint: Some("-o DIR/ makes one".to_owned()) });
+    }
     let directory = get.output.clone().unwrap_or_default();
     let mut taken = HashSet::new();
     let links = get.links.iter().zip(1..);

@@ -71,7 +71,7 @@ fn the_directory_is_made_and_goes_again_if_nothing_came() {
     assert!(done.status.success(), "{}", text(&done.stderr));
     assert!(here(&ground).join("one/30000.mp3").is_file());
     assert_eq!(fs::metadata(here(&ground).join("one")).unwrap().mode() & 0o777, 0o700);
-    assert!(into("several", &[first, second]).status.success());
+    assert!(into("several/", &[first, second]).status.success());
     assert!(here(&ground).join("several/30001.mp3").is_file());
     fs::write(here(&ground).join("file"), "").unwrap();
     for (to, links, told) in [
@@ -80,7 +80,9 @@ fn the_directory_is_made_and_goes_again_if_nothing_came() {
             &[first][..],
             "above/below/: No such file or directory (os error 2)\nhint: mkdir -p above/below/",
         ),
-        ("file", &[first, second], "file: File exists (os error 17)\nhint: it is no directory"),
+        ("file/", &[first], "file/: File exists (os error 17)\nhint: it is no directory"),
+        ("file", &[first, second], "-o file: several links go to a directory\nhint: -o DIR/"),
+        ("one.mp3", &[first, second], "-o one.mp3: several links go to a directory\n"),
         ("none/", &["nonsense://"], "link 1 is none"),
     ] {
         let failed = into(to, links);
