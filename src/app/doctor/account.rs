@@ -38,12 +38,13 @@ pub(super) async fn findings(mount: &Mount) -> Vec<Finding> {
     findings
 }
 
-/// Whether the files of keys are for their owner alone.
+/// Whether the files of keys are for their owner alone. One that is not there is told where it is read.
 fn keys(account: &Account) -> Vec<Finding> {
     let mut account = account.clone();
     account
         .secrets_mut()
         .into_iter()
+        .filter(|path| path.exists())
         .map(|path| match secret::exposed(path) {
             Some(exposed) => Finding::note(format!("key: {}", exposed.message)).fix(exposed.fix),
             None => Finding::good(format!("key: {} is for its owner alone", path.display())),

@@ -4,7 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use super::ground_with_one_call;
+use reelfs::sandbox::Options;
+use reelfs::sandbox::whatconverts::Agency;
+
+use super::{ground_with_one_call, refusal};
 use crate::ground::{Ground, REELFS, can_mount, output, text};
 
 /// `reelfs doctor` of a home without a config file; what it printed, and its exit code.
@@ -108,4 +111,29 @@ fn a_list_is_looked_at_whole_whatever_its_dates_are() {
         assert!(told.contains(&format!("ok    listing: {listing}\n")), "{told}");
         assert!(told.contains("ok    recordings: 127.0.0.1 serves ranges"), "{told}");
     }
+}
+
+#[test]
+fn a_key_that_is_not_there_is_no_good_one() {
+    let ground = ground_with_one_call();
+    let missing = ground.dir.path().join("none.json");
+    let (told, code) = doctor(&ground, &["whatconverts", "--key-file", missing.to_str().unwrap()]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("FAIL  account: ") && told.contains("No such file"), "{told}");
+    assert!(!told.contains("ok    key: "), "{told}");
+}
+
+#[test]
+fn a_mount_of_no_profile_is_looked_at_by_its_own_source() {
+    if !can_mount() {
+        return;
+    }
+    let ground = Ground::agency(Options::default(), Agency::empty(1));
+    let mount = ground.mount_whatconverts("whatconverts.json", &[]);
+    let mut command = Command::new(REELFS);
+    command.env("HOME", ground.dir.path()).env_remove("XDG_CONFIG_HOME");
+    let told = refusal(command.arg("doctor").arg(ground.mountpoint()), 1);
+    assert!(told.contains(" is of no profile\n"), "{told}");
+    assert!(told.contains("reelfs doctor whatconverts --key-file FILE\n"), "{told}");
+    drop(mount);
 }
