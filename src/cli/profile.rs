@@ -158,7 +158,15 @@ pub(super) fn which(word: PathBuf) -> WhichMount {
     let found = word.to_str().and_then(|name| find(name, None).ok());
     let mountpoint =
         found.as_ref().and_then(|(file, at)| mountpoint(&file.profiles[*at], &file.path));
-    WhichMount { is_profile: found.is_some(), mountpoint, word }
+    let near = if found.is_none() { near(&word) } else { None };
+    WhichMount { is_profile: found.is_some(), mountpoint, near, word }
+}
+
+/// The profile that was perhaps meant by a word that is the name of none.
+fn near(word: &Path) -> Option<String> {
+    let files = files(None).ok()?;
+    let profiles = files.iter().flat_map(|file| &file.profiles);
+    nearest(word.to_str()?, profiles.map(|profile| profile.name.as_str()))
 }
 
 /// Where a profile is mounted if nothing else is typed.

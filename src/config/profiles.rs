@@ -28,6 +28,8 @@ pub struct WhichMount {
     pub is_profile: bool,
     /// Where that one is mounted if nothing else is typed.
     pub mountpoint: Option<PathBuf>,
+    /// The profile that was perhaps meant where none has that name.
+    pub near: Option<String>,
 }
 
 impl WhichMount {

@@ -167,3 +167,19 @@ fn who_types_a_mount_wrong_is_told_what_to_type() {
             .contains("name a source or a profile")
     );
 }
+
+#[test]
+fn who_types_a_profile_wrong_is_asked_whether_it_was_meant() {
+    let ground = ground_with_one_call();
+    configure(&ground, &profile(&ground, "support", ""));
+    let refused = |arguments: &[&str]| refusal(&mut reelfs(&ground, arguments), 1);
+    for command in ["unmount", "status", "refresh"] {
+        let told = "error: suport is no mount and no profile\nhint: did you mean support?\n";
+        assert_eq!(refused(&[command, "suport"]), told, "{command}");
+        let other = refused(&[command, "elsewhere"]);
+        assert!(!other.contains("did you mean"), "{command}: {other}");
+        // What is there is a directory that was meant.
+        let key = refused(&[command, "keys"]);
+        assert!(!key.contains("profile"), "{command}: {key}");
+    }
+}
