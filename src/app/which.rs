@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::control::Status;
 use super::problem::Problem;
+use super::pulse;
 use crate::config::WhichMount;
 use crate::fuse::mountpoint;
 use crate::types::shell_word;
@@ -47,5 +48,12 @@ pub(super) fn not_mounted(which: &WhichMount) -> Option<Problem> {
     }
     let directory = if which.mountpoint.is_some() { "" } else { " DIR" };
     let message = format!("the profile {name} is not mounted");
-    Some(Problem { message, hint: Some(format!("reelfs mount {name}{directory}")) })
+    let mut hint = format!("reelfs mount {name}{directory}");
+    // What a mount is of, it alone tells: one that does not answer may be of this profile.
+    let mends: Vec<_> = pulse::lost(&[]).iter().filter_map(|lost| lost.problem().hint).collect();
+    if !mends.is_empty() {
+        let mends = mends.join(", ");
+        hint = format!("{hint}; if it is one that does not answer: {mends}");
+    }
+    Some(Problem { message, hint: Some(hint) })
 }
