@@ -142,8 +142,8 @@ enum Typed {
         /// The links
         #[arg(value_name = "LINK", required = true)]
         links: Vec<String>,
-        /// The file to write, or the directory, which is made if it is not there [default: the current
-        /// directory]
+        /// The file to write, or a directory, as for several links; DIR/ is made if it is not there
+        /// [default: the current directory]
         #[arg(short, long, value_name = "FILE|DIR")]
         output: Option<PathBuf>,
         #[command(flatten)]
@@ -222,7 +222,7 @@ fn settings(Arguments { verbose, command }: Arguments) -> Result<Invocation, Err
         }
         Typed::Init { name, config } => {
             let config = config.or_else(|| own_place(environment::variable));
-            Command::Init(Init { name, config })
+            Command::Init(Init { name, config, reserved: profile::reserved() })
         }
         Typed::Config(TypedConfig::Check { config }) => {
             Command::CheckConfig(profile::checked(config.as_deref())?)

@@ -214,7 +214,7 @@ pub struct Label {
 pub struct Window {
     /// First day.
     pub first: Date,
-    /// Last day, not before `first`.
+    /// Last day; before `first` where there are no days at all.
     pub last: Date,
 }
 

@@ -95,19 +95,29 @@ fn mounted_at<'a>(at: &Path, patients: &'a [Patient]) -> Result<&'a Patient, Pro
         Patient::Mount { mount, .. } => absolute(&mount.mountpoint) == path,
         Patient::Refused { .. } => false,
     };
-    let source = "name its source, with its options: reelfs doctor voximplant --credentials FILE";
-    patients.iter().find(is_meant).ok_or_else(|| match (mounted.is_some(), profile) {
-        (false, _) => nobody(at),
-        (true, None) => {
+    patients.iter().find(is_meant).ok_or_else(|| match (&mounted, profile) {
+        (None, _) => nobody(at),
+        (Some(status), None) => {
             let message = format!("what is mounted at {} is of no profile", path.display());
-            Problem { message, hint: Some(source.to_owned()) }
+            let source = typed(&status.source);
+            let hint = format!("name its source, with its options: reelfs doctor {source}");
+            Problem { message, hint: Some(hint) }
         }
-        (true, Some(name)) => {
+        (Some(_), Some(name)) => {
             let message =
                 format!("{} is of the profile {name}, which is not there", path.display());
             Problem { message, hint: Some(format!("reelfs doctor {name} --config FILE")) }
         }
     })
+}
+
+/// The source of a mount as it is typed, with what opens it.
+fn typed(source: &str) -> &'static str {
+    match source.split(':').next() {
+        Some("whatconverts") => "whatconverts --key-file FILE",
+        Some("list") => "list --from FILE",
+        _ => "voximplant --credentials FILE",
+    }
 }
 
 /// The lines of an error of the command line, each with its hint.

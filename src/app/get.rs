@@ -21,6 +21,7 @@ use super::list::{Opener, opener};
 use super::problem::Problem;
 use super::{log, terminal};
 use crate::config::{Auth, Get};
+use crate::fuse::mountpoint;
 use crate::http::HttpSource;
 use crate::provider::list::name_of;
 use crate::provider::whatconverts::download_link;
@@ -34,6 +35,8 @@ mod part;
 /// What to do where a link asks for a key and none was given.
 const KEYS: &str = "name the key that opens it: --credentials FILE for Voximplant, --key-file FILE \
                     for WhatConverts";
+/// The longest word that is quoted although it names no file, in bytes: a token is longer.
+const LONGEST_WORD: usize = 24;
 /// Downloads at once.
 const AT_ONCE: usize = 4;
 
@@ -93,23 +96,23 @@ struct Plan {
 
 /// Where each link goes. Links that would meet in one file get numbers.
 fn plan(get: &Get) -> Result<Plan, Problem> {
-    let is_directory = get.links.len() > 1
-        || get
-            .output
-            .as_ref()
-            .is_none_or(|to| to.is_dir() || to.as_os_str().as_encoded_bytes().ends_with(b"/"));
+    let names_directory =
+        |to: &PathBuf| to.is_dir() || to.as_os_str().as_encoded_bytes().ends_with(b"/");
+    let is_directory = get.output.as_ref().is_none_or(names_directory);
+    if let Some(to) = get.output.as_ref().filter(|_| get.links.len() > 1 && !is_directory) {
+        let message = format!("-o {}: several links go to a directory", shell_word(to));
+        return Err(Problem { message, hint: Some("-o DIR/ makes one".to_owned()) });
+    }
     let directory = get.output.clone().unwrap_or_default();
     let mut taken = HashSet::new();
     let links = get.links.iter().zip(1..);
     let files = links
         .map(|(text, number)| {
-            // A link is a secret and is not quoted.
-            let no_link = || Problem { message: format!("link {number} is none"), hint: None };
             let link = match get.auth {
                 Auth::WhatConvertsToken(_) | Auth::WhatConvertsBasic(_) => download_link(text),
                 Auth::None | Auth::Voximplant(_) => Link::parse(text),
             };
-            let link = link.ok_or_else(no_link)?;
+            let link = link.ok_or_else(|| no_link(text, number))?;
             if !is_directory {
                 return Ok((link, target(&directory)?));
             }
@@ -126,6 +129,36 @@ fn plan(get: &Get) -> Result<Plan, Problem> {
         .collect::<Result<_, Problem>>()?;
     let directory = get.output.clone().filter(|_| is_directory);
     Ok(Plan { files, directory })
+}
+
+/// Why a word is no link, and what to type instead. What may be the better part of a link, or a token, is a
+/// secret and is not quoted.
+fn no_link(text: &str, number: usize) -> Problem {
+    let path = Path::new(text);
+    let may_be_link = text.contains("://") || text.contains(['?', '&', '=', '#', '@']);
+    let mount = if may_be_link { None } else { mountpoint::ours_around(path) };
+    let is_there = match &mount {
+        // It is not looked at: a mount may hang. All words name something below the current directory.
+        Some(at) => !std::env::current_dir().is_ok_and(|here| here.starts_with(at)),
+        None => !may_be_link && path.exists(),
+    };
+    let is_word = text.len() <= LONGEST_WORD && !text.contains('/') && !may_be_link;
+    let message = if is_there || is_word {
+        format!("{} is no link", shell_word(path))
+    } else {
+        format!("link {number} is none")
+    };
+    let hint = match mount {
+        Some(at) if is_there => {
+            let at = at.display();
+            format!("it is in the mount at {at}, as any file: cp {} .", shell_word(path))
+        }
+        None if is_there && path.is_file() => {
+            format!("if it holds links: xargs reelfs get < {}", shell_word(path))
+        }
+        _ => "a link begins with https://".to_owned(),
+    };
+    Problem { message, hint: Some(hint) }
 }
 
 /// Makes a directory, for its owner alone as all that is downloaded, where there is none; not the directories

@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::terminal;
 use crate::config::file::{self, ConfigFile};
 use crate::config::{self, Init, environment, secret};
+use crate::types::shell_word;
 
 /// The kinds of account, and the key of each that names a file.
 const KINDS: [(&str, &str, &str); 3] = [
@@ -16,6 +17,9 @@ const KINDS: [(&str, &str, &str); 3] = [
     ("whatconverts", "key-file", "The API key's file, {\"token\": …, \"secret\": …}"),
     ("list", "from", "The list of links: CSV, JSON lines, or a link a line"),
 ];
+
+/// The name that is offered, as that of the directory in the examples.
+const NAME: &str = "calls";
 
 /// Asks, and writes.
 pub(super) fn run(init: Init) -> Result<(), Problem> {
@@ -40,11 +44,12 @@ pub(super) fn run(init: Init) -> Result<(), Problem> {
                 .copied()
                 .ok_or("one of the three".to_owned())
         })?;
-    let name = match init.name {
-        Some(name) => free(&name, before.as_ref()).map(|()| name).map_err(refused)?,
-        None => ask("Name of the profile", Some(kind.0), |text| {
-            free(text, before.as_ref()).map(|()| text.to_owned())
-        })?,
+    let is_free = |name: &str| free(name, before.as_ref(), &init.reserved);
+    let name = if let Some(name) = init.name {
+        is_free(&name).map(|()| name).map_err(refused)?
+    } else {
+        let default = Some(NAME).filter(|name| is_free(name).is_ok());
+        ask("Name of the profile", default, |text| is_free(text).map(|()| text.to_owned()))?
     };
     let (kind, key, question) = kind;
     let named = ask(question, None, |text| absolute(text, &path))?;
@@ -61,14 +66,18 @@ pub(super) fn run(init: Init) -> Result<(), Problem> {
     settings.extend(since.as_deref().map(|since| ("since", since)));
     write(&path, &file::written(&name, &settings), before.is_some())?;
     terminal::say(&format!(
-        "\nWritten to {}. Mount it on an empty directory:\n\n  mkdir -p ~/calls && reelfs mount {name} ~/calls",
-        path.display()
+        "\nWritten to {}. Mount it on an empty directory:\n\n  mkdir -p ~/calls && reelfs mount {} ~/calls",
+        path.display(),
+        shell_word(Path::new(&name))
     ));
     Ok(())
 }
 
 /// Whether a name can be a new profile's.
-fn free(name: &str, before: Option<&ConfigFile>) -> Result<(), String> {
+fn free(name: &str, before: Option<&ConfigFile>, reserved: &[String]) -> Result<(), String> {
+    if reserved.iter().any(|word| word == name) {
+        return Err(format!("`reelfs mount {name}` means something else: name it otherwise"));
+    }
     if before.is_some_and(|file| file.profile(name).is_some()) {
         return Err(format!("the profile {name} is there already, and is left as it is"));
     }
@@ -82,12 +91,16 @@ fn refused(message: String) -> Problem {
 
 /// The absolute form of a file that is there.
 fn absolute(text: &str, config: &Path) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("there is no file that is usually meant: name one".to_owned());
+    }
     let here = if text.starts_with(['~', '$']) {
         file::expand(text, config, environment::variable)?
     } else {
         std::path::absolute(text).map_err(|error| error.to_string())?
     };
-    match fs::File::open(&here) {
+    match fs::File::open(&here).and_then(|file| file.metadata()) {
+        Ok(file) if file.is_dir() => Err(format!("{} is a directory", here.display())),
         Ok(_) => Ok(here.display().to_string()),
         Err(error) => Err(format!("{}: {error}", here.display())),
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::control::Status;
 use super::problem::Problem;
+use super::pulse;
 use crate::config::WhichMount;
 use crate::fuse::mountpoint;
 use crate::types::shell_word;
@@ -34,10 +35,25 @@ pub(super) fn meant(
     }
 }
 
-/// What to say of a profile that is not mounted; none where a directory is meant.
+/// What to say of a profile that is not mounted, or of a name that is like that of one; none where a
+/// directory is meant.
 pub(super) fn not_mounted(which: &WhichMount) -> Option<Problem> {
-    let name = which.name().filter(|_| which.is_profile && !which.word.exists())?;
+    let name = which.name().filter(|_| !which.word.exists())?;
+    if let Some(near) = &which.near {
+        let message = format!("{name} is no mount and no profile");
+        return Some(Problem { message, hint: Some(format!("did you mean {near}?")) });
+    }
+    if !which.is_profile {
+        return None;
+    }
     let directory = if which.mountpoint.is_some() { "" } else { " DIR" };
     let message = format!("the profile {name} is not mounted");
-    Some(Problem { message, hint: Some(format!("reelfs mount {name}{directory}")) })
+    let mut hint = format!("reelfs mount {name}{directory}");
+    // What a mount is of, it alone tells: one that does not answer may be of this profile.
+    let mends: Vec<_> = pulse::lost(&[]).iter().filter_map(|lost| lost.problem().hint).collect();
+    if !mends.is_empty() {
+        let mends = mends.join(", ");
+        hint = format!("{hint}; if it is one that does not answer: {mends}");
+    }
+    Some(Problem { message, hint: Some(hint) })
 }

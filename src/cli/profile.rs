@@ -86,6 +86,7 @@ pub(super) fn all(words: Vec<OsString>, config: Option<&Path>) -> Result<MountAl
     let directory = words.next().map(PathBuf::from);
     let (mut profiles, mut faults) = (Vec::new(), Vec::new());
     for profile in &file.profiles {
+        faults.extend(misnamed(profile));
         let own = || mountpoint(profile, &file.path);
         if let Some(at) = directory.as_ref().map(|all| all.join(&profile.name)).or_else(own) {
             profiles.push((profile.name.clone(), at));
@@ -157,7 +158,15 @@ pub(super) fn which(word: PathBuf) -> WhichMount {
     let found = word.to_str().and_then(|name| find(name, None).ok());
     let mountpoint =
         found.as_ref().and_then(|(file, at)| mountpoint(&file.profiles[*at], &file.path));
-    WhichMount { is_profile: found.is_some(), mountpoint, word }
+    let near = if found.is_none() { near(&word) } else { None };
+    WhichMount { is_profile: found.is_some(), mountpoint, near, word }
+}
+
+/// The profile that was perhaps meant by a word that is the name of none.
+fn near(word: &Path) -> Option<String> {
+    let files = files(None).ok()?;
+    let profiles = files.iter().flat_map(|file| &file.profiles);
+    nearest(word.to_str()?, profiles.map(|profile| profile.name.as_str()))
 }
 
 /// Where a profile is mounted if nothing else is typed.
@@ -196,7 +205,7 @@ fn check(file: &ConfigFile) -> Vec<Fault> {
             Ok(source) => Kind::new(source).check(profile, &file.path),
             Err(fault) => vec![fault],
         };
-        faults.extend(found);
+        faults.extend(found.into_iter().chain(misnamed(profile)));
     }
     faults.sort_by_key(|fault| fault.at);
     faults
@@ -270,6 +279,19 @@ fn kinds() -> Vec<String> {
     let mount = whole.find_subcommand("mount");
     let kinds = mount.into_iter().flat_map(Command::get_subcommands);
     kinds.map(|kind| kind.get_name().to_owned()).collect()
+}
+
+/// Words that `reelfs mount` takes for something else than a profile.
+pub(super) fn reserved() -> Vec<String> {
+    kinds().into_iter().chain(["help".to_owned()]).collect()
+}
+
+/// What is wrong with the name of a profile that cannot be mounted by it.
+fn misnamed(profile: &Profile) -> Option<Fault> {
+    let name = &profile.name;
+    let message = format!("`{name}` is no name for a profile: `reelfs mount {name}` is taken");
+    let fault = Fault { at: profile.at, message, hint: None };
+    reserved().contains(name).then(|| fault.hint("give it another name"))
 }
 
 /// The kind of account that a profile names.

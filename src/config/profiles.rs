@@ -28,6 +28,8 @@ pub struct WhichMount {
     pub is_profile: bool,
     /// Where that one is mounted if nothing else is typed.
     pub mountpoint: Option<PathBuf>,
+    /// The profile that was perhaps meant where none has that name.
+    pub near: Option<String>,
 }
 
 impl WhichMount {
@@ -44,6 +46,8 @@ pub struct Init {
     pub name: Option<String>,
     /// The config file; none: this user has no place for one.
     pub config: Option<PathBuf>,
+    /// Names that it cannot have.
+    pub reserved: Vec<String>,
 }
 
 /// A config file that was looked at.

@@ -152,6 +152,10 @@ impl Provider for List {
     fn list(&self, window: Window) -> BoxFuture<'_, Result<Vec<Entry>, Failure>> {
         let rows = self.rows();
         async move {
+            // A range that ends before it begins is no empty one: it panics.
+            if window.last < window.first {
+                return Ok(Vec::new());
+            }
             let days = rows.days.range(window.first..=window.last);
             Ok(days.flat_map(|(_, entries)| entries.iter().cloned()).collect())
         }

@@ -10,7 +10,7 @@ use reelfs::sandbox::{
     Account, Action, Content, Credential, Kind, NewRecord, NewSession, Options, Rule,
 };
 
-use crate::ground::{Ground, REELFS, at, days_ago, output, sh, text, wait_until};
+use crate::ground::{Ground, REELFS, at, can_mount, days_ago, output, sh, text, wait_until};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -71,7 +71,7 @@ fn the_directory_is_made_and_goes_again_if_nothing_came() {
     assert!(done.status.success(), "{}", text(&done.stderr));
     assert!(here(&ground).join("one/30000.mp3").is_file());
     assert_eq!(fs::metadata(here(&ground).join("one")).unwrap().mode() & 0o777, 0o700);
-    assert!(into("several", &[first, second]).status.success());
+    assert!(into("several/", &[first, second]).status.success());
     assert!(here(&ground).join("several/30001.mp3").is_file());
     fs::write(here(&ground).join("file"), "").unwrap();
     for (to, links, told) in [
@@ -80,7 +80,9 @@ fn the_directory_is_made_and_goes_again_if_nothing_came() {
             &[first][..],
             "above/below/: No such file or directory (os error 2)\nhint: mkdir -p above/below/",
         ),
-        ("file", &[first, second], "file: File exists (os error 17)\nhint: it is no directory"),
+        ("file/", &[first], "file/: File exists (os error 17)\nhint: it is no directory"),
+        ("file", &[first, second], "-o file: several links go to a directory\nhint: -o DIR/"),
+        ("one.mp3", &[first, second], "-o one.mp3: several links go to a directory\n"),
         ("none/", &["nonsense://"], "link 1 is none"),
     ] {
         let failed = into(to, links);
@@ -163,11 +165,48 @@ fn a_dead_link_is_an_error_and_leaves_nothing() {
     });
     let failed = output(&mut get(&ground, &[&links[0], &links[1], "nonsense://"]));
     assert_eq!(failed.status.code(), Some(1));
-    assert_eq!(text(&failed.stderr).trim(), "error: link 3 is none");
+    let told = "error: link 3 is none\nhint: a link begins with https://\n";
+    assert_eq!(text(&failed.stderr), told);
     let failed = output(&mut get(&ground, &[&links[0], &links[1]]));
     assert_eq!(failed.status.code(), Some(1));
     assert!(text(&failed.stderr).contains("30000.mp3: GET"), "{}", text(&failed.stderr));
     assert_eq!(names(&ground), ["30001.mp3"]);
+}
+
+#[test]
+fn what_is_no_link_is_named_unless_it_may_be_secret() {
+    let (ground, _) = ground(&[]);
+    fs::create_dir_all(here(&ground)).unwrap();
+    fs::write(here(&ground).join("my links.txt"), "").unwrap();
+    let plain = "a link begins with https://";
+    for (word, named, hint) in [
+        ("hello", "hello is no link", plain),
+        ("he\x1bllo", r"'he\u{1b}llo' is no link", plain),
+        (".", ". is no link", plain),
+        (
+            "my links.txt",
+            "'my links.txt' is no link",
+            "if it holds links: xargs reelfs get < 'my links.txt'",
+        ),
+        ("example.com/0a1b2c3d", "link 1 is none", plain),
+        ("a.mp3?token=hush", "link 1 is none", plain),
+        ("https://?token=hush", "link 1 is none", plain),
+        ("0123456789abcdef0123456789abcdef", "link 1 is none", plain),
+    ] {
+        let failed = output(&mut get(&ground, &[word]));
+        assert_eq!(failed.status.code(), Some(1), "{word}");
+        assert_eq!(text(&failed.stderr), format!("error: {named}\nhint: {hint}\n"));
+    }
+    if !can_mount() {
+        return;
+    }
+    let mount = ground.mount(&[]);
+    let file = mount.path("recordings/a.mp3");
+    let failed = output(&mut get(&ground, &[file.to_str().unwrap()]));
+    let (file, at) = (file.display(), ground.mountpoint());
+    let hint = format!("it is in the mount at {}, as any file: cp {file} .", at.display());
+    let told = format!("error: {file} is no link\nhint: {hint}\n");
+    assert_eq!(text(&failed.stderr), told);
 }
 
 #[test]

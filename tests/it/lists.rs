@@ -70,7 +70,8 @@ fn a_lead_export_is_mounted_with_the_token_of_its_key() {
         assert!(fs::read(path).unwrap() == Content::ramp(7, 1_000).to_bytes());
     }
     for empty in ["logs", "transcripts"].map(|area| mount.path(area)) {
-        assert!(empty.is_dir() && files(&empty).is_empty(), "{}", empty.display());
+        let day = empty.join(slashed(days_ago(2)));
+        assert!(day.is_dir() && files(&empty).is_empty(), "{}", empty.display());
     }
     let requests = ground.media_requests();
     assert_eq!(requests.len(), 3);

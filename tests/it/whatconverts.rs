@@ -80,7 +80,8 @@ fn every_file_of_a_profile_is_there_once_byte_for_byte() {
         }
         assert!(seen.len() > 5);
         assert_eq!(files(&mount.path("recordings")).len(), seen.len());
-        assert!(mount.path("logs").is_dir() && files(&mount.path("logs")).is_empty());
+        let logs = mount.path("logs");
+        assert!(logs.join(slashed(days_ago(1))).is_dir() && files(&logs).is_empty());
         assert_eq!(ground.media_requests().len(), seen.len(), "one request a recording");
         let lines = sh(&format!("find {} -type f | xargs cat", mount.path("index").display()));
         assert_eq!(lines.lines().count(), own().count());

@@ -8,7 +8,7 @@ use super::{Finding, Verdict};
 use crate::catalog::today;
 use crate::config::{Account, Mount, secret};
 use crate::source::{Provider, RangeRequest, Urgency};
-use crate::types::{Area, Content, Entry, Failure, Link, Window, chain};
+use crate::types::{Area, Content, Entry, Failure, Link, UNDATED, Window, chain};
 
 /// Clocks that differ by less agree: a `Date` has whole seconds, and has travelled.
 const TOLERATED: SignedDuration = SignedDuration::from_secs(5);
@@ -38,12 +38,13 @@ pub(super) async fn findings(mount: &Mount) -> Vec<Finding> {
     findings
 }
 
-/// Whether the files of keys are for their owner alone.
+/// Whether the files of keys are for their owner alone. One that is not there is told where it is read.
 fn keys(account: &Account) -> Vec<Finding> {
     let mut account = account.clone();
     account
         .secrets_mut()
         .into_iter()
+        .filter(|path| path.exists())
         .map(|path| match secret::exposed(path) {
             Some(exposed) => Finding::note(format!("key: {}", exposed.message)).fix(exposed.fix),
             None => Finding::good(format!("key: {} is for its owner alone", path.display())),
@@ -70,12 +71,11 @@ async fn listing(connection: &Connection) -> Vec<Finding> {
             None => return vec![Finding::note("account: has no profiles")],
         },
     };
-    let entries = match provider.list(window(&**provider)).await {
-        Ok(entries) => entries,
+    let (entries, told) = match calls(&**provider).await {
+        Ok(calls) => calls,
         Err(failure) => return vec![Finding::bad(format!("listing: {}", chain(&failure)))],
     };
-    let mut findings =
-        vec![Finding::good(format!("listing: {} calls in {DAYS} days", entries.len()))];
+    let mut findings = vec![Finding::good(format!("listing: {told}"))];
     for (area, name) in [(Area::Recordings, "recordings"), (Area::Logs, "logs")] {
         let Some(link) = latest(&entries, area) else { continue };
         let host = link.url().host_str().unwrap_or_default().to_owned();
@@ -87,10 +87,28 @@ async fn listing(connection: &Connection) -> Vec<Finding> {
     findings
 }
 
-fn window(provider: &dyn Provider) -> Window {
-    let last = today();
-    let days = DAYS.min(i64::from(provider.most_days()));
-    provider.span().unwrap_or(Window { first: last.saturating_sub((days - 1).days()), last })
+/// The calls that are looked through, and in words how many there are and of when: of the last days, or all
+/// of a list, which is at hand and may be of any days, or of none.
+async fn calls(provider: &dyn Provider) -> Result<(Vec<Entry>, String), Failure> {
+    let Some(span) = provider.span() else {
+        let last = today();
+        let first = last.saturating_sub((DAYS - 1).days());
+        let entries = provider.list(Window { first, last }).await?;
+        let told = format!("{} calls in {DAYS} days", entries.len());
+        return Ok((entries, told));
+    };
+    let mut entries = provider.list(Window::day(UNDATED)).await?;
+    let undated = entries.len();
+    entries.extend(provider.list(span).await?);
+    let Window { first, last } = span;
+    let told = match (entries.len() - undated, undated) {
+        (0, undated) => format!("{undated} calls without a date"),
+        (count, 0) => format!("{count} calls from {first} to {last}"),
+        (count, undated) => {
+            format!("{count} calls from {first} to {last}, and {undated} without a date")
+        }
+    };
+    Ok((entries, told))
 }
 
 fn latest(entries: &[Entry], area: Area) -> Option<Link> {

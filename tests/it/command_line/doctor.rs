@@ -4,7 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use super::ground_with_one_call;
+use reelfs::sandbox::Options;
+use reelfs::sandbox::whatconverts::Agency;
+
+use super::{ground_with_one_call, refusal};
 use crate::ground::{Ground, REELFS, can_mount, output, text};
 
 /// `reelfs doctor` of a home without a config file; what it printed, and its exit code.
@@ -85,4 +88,52 @@ fn what_keeps_an_account_from_working_fails_and_says_what_to_do() {
     let (told, code) = doctor(&ground, &[]);
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("FAIL  ") && told.contains("-> did you mean `since`?"), "{told}");
+}
+
+#[test]
+fn a_list_is_looked_at_whole_whatever_its_dates_are() {
+    let ground = ground_with_one_call();
+    let link = ground.sandbox.link(ground.sandbox.account().files()[0]);
+    let (list, key) = (ground.dir.path().join("links.csv"), ground.credentials());
+    let opened = ["--auth", "voximplant", "--credentials", key.to_str().unwrap()];
+    let typed = [&["list", "--from", list.to_str().unwrap()][..], &opened].concat();
+    for (text, listing) in [
+        (format!("{link}\n"), "1 calls without a date"),
+        (format!("url,date\n{link},2020-02-03\n"), "1 calls from 2020-02-03 to 2020-02-03"),
+        (
+            format!("url,date\n{link}?1,2020-02-03\n{link},2021-01-01\n{link}?2,\n"),
+            "2 calls from 2020-02-03 to 2021-01-01, and 1 without a date",
+        ),
+    ] {
+        fs::write(&list, &text).unwrap();
+        let (told, _) =
+            doctor(&ground, &[&typed[..], &["--api-url", ground.sandbox.base_url()]].concat());
+        assert!(told.contains(&format!("ok    listing: {listing}\n")), "{told}");
+        assert!(told.contains("ok    recordings: 127.0.0.1 serves ranges"), "{told}");
+    }
+}
+
+#[test]
+fn a_key_that_is_not_there_is_no_good_one() {
+    let ground = ground_with_one_call();
+    let missing = ground.dir.path().join("none.json");
+    let (told, code) = doctor(&ground, &["whatconverts", "--key-file", missing.to_str().unwrap()]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("FAIL  account: ") && told.contains("No such file"), "{told}");
+    assert!(!told.contains("ok    key: "), "{told}");
+}
+
+#[test]
+fn a_mount_of_no_profile_is_looked_at_by_its_own_source() {
+    if !can_mount() {
+        return;
+    }
+    let ground = Ground::agency(Options::default(), Agency::empty(1));
+    let mount = ground.mount_whatconverts("whatconverts.json", &[]);
+    let mut command = Command::new(REELFS);
+    command.env("HOME", ground.dir.path()).env_remove("XDG_CONFIG_HOME");
+    let told = refusal(command.arg("doctor").arg(ground.mountpoint()), 1);
+    assert!(told.contains(" is of no profile\n"), "{told}");
+    assert!(told.contains("reelfs doctor whatconverts --key-file FILE\n"), "{told}");
+    drop(mount);
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::profiles::{self, configure, profile};
 use super::{AtEnd, ground_with_one_call, recording, refusal, success, unmounted};
-use crate::ground::{Ground, can_mount, is_mounted, output, text};
+use crate::ground::{Ground, can_mount, is_mounted, output, text, wait_until};
 
 /// `reelfs` with a home and sockets of its own. Root sees those of other tests, too, so that names of
 /// profiles are this file's own.
@@ -68,12 +68,12 @@ fn a_mount_is_named_by_its_directory_or_its_profile() {
     assert!(!is_mounted(&at("calls")) && is_mounted(&at("usual")));
     for command in ["unmount", "status", "refresh"] {
         let told = refused(&[command, "north"], 1);
-        let hint = "the profile north is not mounted\nhint: reelfs mount north DIR\n";
+        let hint = "the profile north is not mounted\nhint: reelfs mount north DIR";
         assert!(told.contains(hint), "{command}: {told}");
     }
     recording(&at("usual"));
     unmounted(&mut reelfs(&ground, &["unmount", "south"]));
-    assert!(refused(&["unmount", "south"], 1).contains("hint: reelfs mount south\n"));
+    assert!(refused(&["unmount", "south"], 1).contains("hint: reelfs mount south"));
 }
 
 #[test]
@@ -166,4 +166,44 @@ fn who_types_a_mount_wrong_is_told_what_to_type() {
         refused(&["mount", "--config", path.to_str().unwrap()])
             .contains("name a source or a profile")
     );
+}
+
+#[test]
+fn who_types_a_profile_wrong_is_asked_whether_it_was_meant() {
+    let ground = ground_with_one_call();
+    configure(&ground, &profile(&ground, "support", ""));
+    let refused = |arguments: &[&str]| refusal(&mut reelfs(&ground, arguments), 1);
+    for command in ["unmount", "status", "refresh"] {
+        let told = "error: suport is no mount and no profile\nhint: did you mean support?\n";
+        assert_eq!(refused(&[command, "suport"]), told, "{command}");
+        let other = refused(&[command, "elsewhere"]);
+        assert!(!other.contains("did you mean"), "{command}: {other}");
+        // What is there is a directory that was meant.
+        let key = refused(&[command, "keys"]);
+        assert!(!key.contains("profile"), "{command}: {key}");
+    }
+}
+
+#[test]
+fn a_mount_that_died_is_named_to_who_asks_for_its_profile() {
+    if !can_mount() {
+        return;
+    }
+    let ground = ground_with_one_call();
+    let at = ground.dir.path().join("away");
+    fs::create_dir(&at).unwrap();
+    let _end = AtEnd(at.clone());
+    configure(&ground, &profile(&ground, "gone", "mountpoint = \"~/usual\""));
+    let mount = ground.start_at(reelfs(&ground, &["mount", "gone", "away"]), at.clone());
+    assert_eq!(mount.end_with("KILL"), None);
+    wait_until("the mount is dead", || fs::read_dir(&at).is_err());
+    for command in ["unmount", "status", "refresh"] {
+        let told = refusal(&mut reelfs(&ground, &[command, "gone"]), 1);
+        let hint =
+            "the profile gone is not mounted\nhint: reelfs mount gone; if it is one that does";
+        assert!(told.contains(hint), "{command}: {told}");
+        let mend = format!("reelfs unmount {}", at.display());
+        assert!(told.contains(&mend), "{command}: {told}");
+    }
+    success(&mut reelfs(&ground, &["unmount", "away"]));
 }

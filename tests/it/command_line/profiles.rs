@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use super::{AtEnd, ground_with_one_call, recording, refusal, success, unmount};
 use crate::ground::{
@@ -133,16 +133,20 @@ fn a_secret_that_others_can_read_is_refused_with_the_fix() {
     }
 }
 
+/// `reelfs init`, which is given answers.
+fn init(ground: &Ground, arguments: &[&str], answers: &str) -> Output {
+    let mut command = reelfs(ground, &[&["init"], arguments].concat());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Who refuses a name has not read them.
+    let _ = child.stdin.take().unwrap().write_all(answers.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
 #[test]
 fn init_writes_what_config_check_takes_and_overwrites_nothing() {
     let ground = ground_with_one_call();
-    let init = |name: &str, answers: &str| {
-        let mut command = reelfs(&ground, &["init"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.arg(name).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
-    };
+    let init = |name: &str, answers: &str| init(&ground, &[name], answers);
     let answers = format!("\n{}\n3d\n", ground.credentials().display());
     let written = init("support", &answers);
     assert!(written.status.success(), "{}", text(&written.stderr));
@@ -160,4 +164,40 @@ fn init_writes_what_config_check_takes_and_overwrites_nothing() {
     assert!(init("other", &answers).status.success());
     let told = success(&mut reelfs(&ground, &["config", "check"]));
     assert!(told.contains("other (voximplant), support (voximplant)"), "{told}");
+}
+
+#[test]
+fn what_init_offers_and_takes_can_be_mounted() {
+    let ground = ground_with_one_call();
+    let (key, home) = (ground.credentials(), ground.dir.path());
+    // The kind that is offered, a source and the name that is offered, no file, a directory, the key.
+    let answers = format!("\nlist\n\n\n{}\n{}\n3d\n", home.display(), key.display());
+    let written = init(&ground, &[], &answers);
+    let told = text(&written.stdout);
+    assert!(written.status.success(), "{told}{}", text(&written.stderr));
+    for part in [
+        "Name of the profile [calls]: ",
+        "`reelfs mount list` means something else: name it otherwise\n",
+        "there is no file that is usually meant: name one\n",
+        &format!("{} is a directory\n", home.display()),
+        "reelfs mount calls ~/calls\n",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let again = text(&init(&ground, &[], "\n\n").stdout);
+    assert!(again.contains("Name of the profile: "), "{again}");
+    let answers = format!("\n{}\n3d\n", key.display());
+    let told = text(&init(&ground, &["two words"], &answers).stdout);
+    assert!(told.contains("reelfs mount 'two words' ~/calls\n"), "{told}");
+    success(&mut reelfs(&ground, &["config", "check"]));
+
+    for name in ["voximplant", "help"] {
+        let refused = init(&ground, &[name], "\n");
+        assert!(text(&refused.stderr).contains(&format!("`reelfs mount {name}` means")), "{name}");
+        configure(&ground, &profile(&ground, name, ""));
+        for command in [&["config", "check"][..], &["mount", "--all", "all"]] {
+            let told = text(&output(&mut reelfs(&ground, command)).stderr);
+            assert!(told.contains(&format!(":1:11: `{name}` is no name")), "{told}");
+        }
+    }
 }
