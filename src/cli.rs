@@ -80,7 +80,7 @@ enum Typed {
         /// Where it is mounted, or its profile [default: all of yours]
         #[arg(value_name = "MOUNTPOINT|PROFILE")]
         word: Option<PathBuf>,
-        /// As JSON
+        /// As JSON: an object for the one that is named, else a list of them
         #[arg(long)]
         json: bool,
         /// Go on showing it; Ctrl-C ends that

@@ -87,6 +87,10 @@ async fn listing(connection: &Connection) -> Vec<Finding> {
     findings
 }
 
+fn calls_of(count: usize) -> String {
+    if count == 1 { "1 call".to_owned() } else { format!("{count} calls") }
+}
+
 /// The calls that are looked through, and in words how many there are and of when: of the last days, or all
 /// of a list, which is at hand and may be of any days, or of none.
 async fn calls(provider: &dyn Provider) -> Result<(Vec<Entry>, String), Failure> {
@@ -94,7 +98,7 @@ async fn calls(provider: &dyn Provider) -> Result<(Vec<Entry>, String), Failure>
         let last = today();
         let first = last.saturating_sub((DAYS - 1).days());
         let entries = provider.list(Window { first, last }).await?;
-        let told = format!("{} calls in {DAYS} days", entries.len());
+        let told = format!("{} in {DAYS} days", calls_of(entries.len()));
         return Ok((entries, told));
     };
     let mut entries = provider.list(Window::day(UNDATED)).await?;
@@ -102,10 +106,10 @@ async fn calls(provider: &dyn Provider) -> Result<(Vec<Entry>, String), Failure>
     entries.extend(provider.list(span).await?);
     let Window { first, last } = span;
     let told = match (entries.len() - undated, undated) {
-        (0, undated) => format!("{undated} calls without a date"),
-        (count, 0) => format!("{count} calls from {first} to {last}"),
+        (0, undated) => format!("{} without a date", calls_of(undated)),
+        (count, 0) => format!("{} from {first} to {last}", calls_of(count)),
         (count, undated) => {
-            format!("{count} calls from {first} to {last}, and {undated} without a date")
+            format!("{} from {first} to {last}, and {undated} without a date", calls_of(count))
         }
     };
     Ok((entries, told))

@@ -35,7 +35,7 @@ fn an_account_that_works_is_told_thing_by_thing() {
         "ok    key: ",
         "ok    account: voximplant:127.0.0.1 answers and takes the key",
         "ok    clock: agrees",
-        "ok    listing: 1 calls in 7 days",
+        "ok    listing: 1 call in 7 days",
         "ok    cache: ",
         "ok    recordings: 127.0.0.1 serves ranges, tells sizes, versions (ETag), HEAD with sizes",
         "ok    logs: 127.0.0.1 serves ranges",
@@ -98,8 +98,8 @@ fn a_list_is_looked_at_whole_whatever_its_dates_are() {
     let opened = ["--auth", "voximplant", "--credentials", key.to_str().unwrap()];
     let typed = [&["list", "--from", list.to_str().unwrap()][..], &opened].concat();
     for (text, listing) in [
-        (format!("{link}\n"), "1 calls without a date"),
-        (format!("url,date\n{link},2020-02-03\n"), "1 calls from 2020-02-03 to 2020-02-03"),
+        (format!("{link}\n"), "1 call without a date"),
+        (format!("url,date\n{link},2020-02-03\n"), "1 call from 2020-02-03 to 2020-02-03"),
         (
             format!("url,date\n{link}?1,2020-02-03\n{link},2021-01-01\n{link}?2,\n"),
             "2 calls from 2020-02-03 to 2021-01-01, and 1 without a date",
