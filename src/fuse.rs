@@ -44,8 +44,6 @@ const LONGEST_NAME: u32 = 255;
 /// Requests that the kernel may have under way in the background: its default of 12 keeps
 /// read-ahead waiting.
 const MAX_BACKGROUND: u16 = 64;
-/// Largest read-ahead asked of the kernel in bytes; it grants what the mount's `bdi` allows.
-const MAX_READAHEAD: u32 = 16 * 1024 * 1024;
 
 /// Answers the kernel out of an [`Fs`].
 pub(crate) struct Bridge {
@@ -108,12 +106,9 @@ impl Filesystem for Bridge {
         } else {
             tracing::debug!("this kernel does not offer FUSE_PASSTHROUGH");
         }
-        // Each of the three refuses with the nearest value that it would take.
+        // It refuses with the nearest value that it would take.
         if let Err(nearest) = config.set_max_background(MAX_BACKGROUND) {
             let _ = config.set_max_background(nearest);
-        }
-        if let Err(nearest) = config.set_max_readahead(MAX_READAHEAD) {
-            let _ = config.set_max_readahead(nearest);
         }
         if let Some(greeted) = self.greeted.take() {
             let _ = greeted.send(());

@@ -136,8 +136,7 @@ fn one(which: &WhichMount) -> Result<Status, Problem> {
 
 /// The mount that holds a path. One may stand in a directory of another.
 pub(super) fn around(path: &Path, mounts: Vec<(PathBuf, Status)>) -> Option<(PathBuf, Status)> {
-    let around = mounts.into_iter().filter(|(_, status)| path.starts_with(&status.mountpoint));
-    around.max_by_key(|(_, status)| status.mountpoint.components().count())
+    mountpoint::innermost(path, mounts, |(_, status)| &status.mountpoint)
 }
 
 /// The path that is meant, in a mount or not.

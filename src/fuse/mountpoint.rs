@@ -131,10 +131,17 @@ pub fn ours_at(path: &Path) -> Option<PathBuf> {
 
 /// The mount of ours that holds a path, alive or dead. What is in a dead one cannot be looked at.
 pub fn ours_around(path: &Path) -> Option<PathBuf> {
-    let path = absolute(path).ok()?;
-    let around = ours().ok()?.into_iter().filter(|at| path.starts_with(at));
-    // One may stand in a directory of another.
-    around.max_by_key(|at| at.components().count())
+    innermost(&absolute(path).ok()?, ours().ok()?, |at| at)
+}
+
+/// The one of some mounts that holds a path in its absolute form. One may stand in a directory of another.
+pub fn innermost<T>(
+    path: &Path,
+    mounts: impl IntoIterator<Item = T>,
+    at: impl Fn(&T) -> &Path,
+) -> Option<T> {
+    let around = mounts.into_iter().filter(|mount| path.starts_with(at(mount)));
+    around.max_by_key(|mount| at(mount).components().count())
 }
 
 /// Whether one of our mounts is at `path`, alive or dead.

@@ -346,6 +346,15 @@ fn serves_anybody(port: u16) -> bool {
     })
 }
 
+/// The names in a directory, in order.
+pub(crate) fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 /// Whether a path is that of a vendor's file, rather than of the playlist beside it.
 pub(crate) fn is_object(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name != "playlist.m3u8")

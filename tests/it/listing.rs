@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 
 use reelfs::sandbox::{Account, Content, Media, NewRecord, NewSession, Options};
 use walkdir::WalkDir;
 
-use crate::ground::{Ground, at, can_mount, days_ago, sh, slashed, today};
+use crate::ground::{Ground, at, can_mount, days_ago, names, sh, slashed, today};
 
 /// A call with a recording and a log.
 fn call(minute: i8, second: i8) -> NewSession {
@@ -17,14 +16,6 @@ fn call(minute: i8, second: i8) -> NewSession {
         .incoming("+15551230001")
         .record(NewRecord::new(Content::ramp(7, 1000)))
         .log(Content::bytes("2026-11-21 09:00:00.000 Session started\n"))
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 #[test]

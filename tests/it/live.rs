@@ -16,7 +16,7 @@ use reelfs::sandbox::{
 };
 
 use crate::ground::{
-    Ground, Mount, at, can_mount, days_ago, is_object, no_answer, slashed, wait_until,
+    self, Ground, Mount, at, can_mount, days_ago, is_object, no_answer, slashed, wait_until,
 };
 
 /// A call with a recording and a log.
@@ -36,11 +36,8 @@ fn ground_with_a_call() -> Ground {
 
 /// The names of files of the vendor's in a directory.
 fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path()).filter(|path| is_object(path));
-    let mut names: Vec<_> =
-        paths.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
-    names.sort();
+    let mut names = ground::names(directory);
+    names.retain(|name| is_object(Path::new(name)));
     names
 }
 

@@ -44,9 +44,7 @@ impl Keepers {
     }
 
     fn ask(&self, path: &Path, question: impl FnOnce(String) -> Question) -> Option<Answer> {
-        // One may stand in a directory of another.
-        let mountpoints = self.0.iter().filter(|at| path.starts_with(at));
-        let at = mountpoints.max_by_key(|at| at.components().count())?;
+        let at = mountpoint::innermost(path, &self.0, |at| at)?;
         let below = path.strip_prefix(at).ok()?.to_string_lossy().into_owned();
         let question = question(below);
         // That of a mount that died there answers nothing.

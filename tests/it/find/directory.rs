@@ -1,14 +1,7 @@
 //! `.find/QUERY/`: links to what a query finds.
 
 use super::*;
-
-fn names(directory: &PathBuf) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
+use crate::ground::names;
 
 #[test]
 fn a_query_is_a_directory_of_links_that_costs_nothing_until_it_is_read() {
